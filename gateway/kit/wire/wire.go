@@ -1,0 +1,25 @@
+// Package wire is the one binary encoding of what the program stores and sends to itself: CBOR (RFC 8949), by the structs'
+// json tags. Documents in SQLite, items in the streams and cursors use it; golden files show the same structs as JSON.
+package wire
+
+import "github.com/fxamacker/cbor/v2"
+
+var enc, dec = modes()
+
+func modes() (cbor.EncMode, cbor.DecMode) {
+	e, err := cbor.EncOptions{Sort: cbor.SortNone, NilContainers: cbor.NilContainerAsNull}.EncMode()
+	if err != nil {
+		panic(err)
+	}
+	d, err := cbor.DecOptions{MaxArrayElements: 1 << 24, MaxMapPairs: 1 << 24}.DecMode()
+	if err != nil {
+		panic(err)
+	}
+	return e, d
+}
+
+// Marshal encodes v.
+func Marshal(v any) ([]byte, error) { return enc.Marshal(v) }
+
+// Unmarshal decodes data into v; fields that v does not know are ignored, so that an older reader takes a newer payload.
+func Unmarshal(data []byte, v any) error { return dec.Unmarshal(data, v) }

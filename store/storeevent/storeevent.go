@@ -1,0 +1,140 @@
+// Package storeevent is what the store domain says to others: the transaction as the edge accepts it (INTAKE), the verdict on it
+// (SALES), and the facts about brands and stores (FACTS). Golden files under testdata pin the payloads: a change that breaks one is a new version.
+package storeevent
+
+import "scrm/gateway/kit/when"
+
+// The kinds of a transaction.
+const (
+	Sale   = "sale"
+	Return = "return" // also a refund without goods: quantity 0
+)
+
+// ChannelStore is the channel of transactions that a till reports; online orders name their own.
+const ChannelStore = "store"
+
+// Transaction is a POS transaction or online order, checked and normalised by the edge: what INTAKE holds.
+type Transaction struct {
+	EventID string `json:"event_id"` // pos/<terminal>/<kind>/<receipt> or order/<brand>/<channel>/<kind>/<order_no>[/<refund_no>]
+	Content []byte `json:"content"`  // HMAC-SHA256 of the normalised plaintext: same id, other content = not the same transaction
+	Kind    string `json:"kind"`
+
+	Terminal string `json:"terminal,omitempty"` // empty for orders
+	Receipt  string `json:"receipt,omitempty"`
+	Seq      int64  `json:"seq,omitempty"` // the terminal's own running number, from 1
+
+	Brand    string `json:"brand,omitempty"` // of an order; empty for tills
+	Channel  string `json:"channel"`
+	OrderNo  string `json:"order_no,omitempty"`
+	RefundNo string `json:"refund_no,omitempty"`
+
+	Store     string `json:"store,omitempty"`     // the till's, or the one that serves the order; empty: none
+	Ownership string `json:"ownership,omitempty"` // of the store as of the business time: direct, franchise, dealer
+	Dealer    string `json:"dealer,omitempty"`    // of the store as of the business time
+
+	BusinessTime when.Instant `json:"business_time"` // corrected by the clock's offset, never later than ArrivedAt
+	BusinessDate when.Date    `json:"business_date"`
+	ArrivedAt    when.Instant `json:"arrived_at"`
+	ClockOffset  int64        `json:"clock_offset,omitempty"` // arrival − Scrm-Timestamp in ms
+	AheadMillis  int64        `json:"ahead_ms,omitempty"`     // how far the business time lay after arrival before it was capped
+
+	Member   *MemberRef `json:"member,omitempty"` // nil: anonymous
+	Guide    string     `json:"guide,omitempty"`  // the selling guide as the till names her
+	Currency string     `json:"currency"`
+	Lines    []Line     `json:"lines"`
+	Tenders  []Tender   `json:"tenders,omitempty"`
+}
+
+// MemberRef is how a transaction names its member: exactly one of Phone, Card and ID is set.
+type MemberRef struct {
+	Phone  string   `json:"phone,omitempty"`  // keyed blind index of the E.164 number, hex
+	Sealed []byte   `json:"sealed,omitempty"` // the number sealed under the day's key; only gateway and member can open it
+	Card   string   `json:"card,omitempty"`   // a card's number or an external id
+	ID     string   `json:"id,omitempty"`     // a member id, also from a verified member code
+	Brands []string `json:"brands,omitempty"` // with Card: brands in whose cards it is looked up, in order (the store's, or the order's)
+}
+
+// Line is one line of a transaction. Amounts are in minor units.
+type Line struct {
+	Line       int       `json:"line"`
+	SKU        string    `json:"sku"`
+	Category   string    `json:"category,omitempty"`
+	Brand      string    `json:"brand"`
+	Qty        int64     `json:"qty"`
+	UnitPrice  int64     `json:"unit_price"`
+	Discount   int64     `json:"discount,omitempty"`
+	Paid       int64     `json:"paid"` // qty × unit price − discount
+	Tax        int64     `json:"tax,omitempty"`
+	PointsPaid int64     `json:"points_paid,omitempty"` // the part of Paid that points covered
+	Original   *Original `json:"original,omitempty"`    // of a return's line; nil there: a return without a receipt
+}
+
+// Original is the sale line that a return's line takes back. The edge fills EventID and Line; the verdict adds the rest.
+type Original struct {
+	EventID    string `json:"event_id"`
+	Line       int    `json:"line"`
+	SoldQty    int64  `json:"sold_qty,omitempty"`
+	SoldPaid   int64  `json:"sold_paid,omitempty"`
+	QtyBefore  int64  `json:"qty_before,omitempty"`  // returned of the sale's line before this return's line …
+	PaidBefore int64  `json:"paid_before,omitempty"` // … what it adds is the return line's own Qty and Paid
+}
+
+// Tender is a payment.
+type Tender struct {
+	Type      string `json:"type"` // cash, alipay, wechat, card, points …
+	Amount    int64  `json:"amount"`
+	Reference string `json:"reference,omitempty"` // for points: the reservation
+}
+
+// Verdict is what SALES holds: a transaction that was applied. Others (duplicate, waiting, anomaly, rejected, dead) are not
+// published; a waiting return is when its sale has come.
+type Verdict struct {
+	Transaction
+	IntakeSeq uint64       `json:"intake_seq"` // sequence of the INTAKE message that brought it
+	DecidedAt when.Instant `json:"decided_at"`
+}
+
+// Statuses of a transaction's outcome.
+const (
+	StatusAccepted  = "accepted" // in INTAKE, not decided yet
+	StatusApplied   = "applied"
+	StatusDuplicate = "duplicate"
+	StatusWaiting   = "waiting"
+	StatusAnomaly   = "anomaly"
+	StatusRejected  = "rejected"
+	StatusDead      = "dead"
+)
+
+// Brand is a brand's set-up as other domains need it.
+type Brand struct {
+	ID            string       `json:"id"`
+	Name          string       `json:"name"`
+	Currency      string       `json:"currency"`
+	Timezone      string       `json:"timezone"`     // IANA name
+	MaxAssignM    int64        `json:"max_assign_m"` // greatest distance of an assignment, metres
+	FallbackStore string       `json:"fallback_store,omitempty"`
+	CloseAt       string       `json:"close_at,omitempty"`       // HH:MM in Timezone; empty: closed by hand only
+	FirstAccepted when.Instant `json:"first_accepted,omitempty"` // when its first transaction was accepted; 0: none yet, so facts may still be dated back
+	Rev           int64        `json:"rev"`
+}
+
+// Store is a store as other domains need it.
+type Store struct {
+	ID        string            `json:"id"`
+	Name      string            `json:"name"`
+	Ownership string            `json:"ownership"`
+	Dealer    string            `json:"dealer,omitempty"`
+	Brands    map[string]string `json:"brands"` // brand → region (may be empty)
+	Lat       float64           `json:"lat"`    // WGS-84 degrees
+	Lng       float64           `json:"lng"`
+	Timezone  string            `json:"timezone"`
+	DayStarts string            `json:"day_starts_at"` // HH:MM
+	Open      bool              `json:"open"`
+	Rev       int64             `json:"rev"` // grows with each change: an older fact never overwrites a newer one
+}
+
+// Changed is the fact that brands or stores were made or changed.
+type Changed struct {
+	Brands []Brand `json:"brands,omitempty"`
+	Stores []Store `json:"stores,omitempty"`
+}
