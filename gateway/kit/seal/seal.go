@@ -24,14 +24,19 @@ import (
 const KeySize = 32
 
 // Keyring derives what the program needs from one master key. Its methods are safe for concurrent use.
-type Keyring struct{ master []byte }
+type Keyring struct {
+	master     []byte
+	phoneIndex []byte // derived once: every transaction needs it
+}
 
 // NewKeyring makes a keyring of a master key of KeySize bytes.
 func NewKeyring(master []byte) (*Keyring, error) {
 	if len(master) != KeySize {
 		return nil, fmt.Errorf("seal: a master key has %d bytes", KeySize)
 	}
-	return &Keyring{master: master}, nil
+	k := &Keyring{master: master}
+	k.phoneIndex = k.Key("phone-index")
+	return k, nil
 }
 
 // Load takes the master key from text (base64, as an environment variable holds it) or, where that is empty, from a file,
@@ -80,8 +85,11 @@ func (k *Keyring) Key(purpose string) []byte {
 }
 
 // MAC is HMAC-SHA256 of data under the key for a purpose.
-func (k *Keyring) MAC(purpose string, data []byte) []byte {
-	m := hmac.New(sha256.New, k.Key(purpose))
+func (k *Keyring) MAC(purpose string, data []byte) []byte { return MAC(k.Key(purpose), data) }
+
+// MAC is HMAC-SHA256 of data under key.
+func MAC(key, data []byte) []byte {
+	m := hmac.New(sha256.New, key)
 	m.Write(data)
 	return m.Sum(nil)
 }
@@ -89,7 +97,7 @@ func (k *Keyring) MAC(purpose string, data []byte) []byte {
 // BlindIndex is the keyed index of a phone number in E.164 form, hex: equal numbers have equal indexes, and without the key
 // an index cannot be turned back by trying all numbers.
 func (k *Keyring) BlindIndex(e164 string) string {
-	return hex.EncodeToString(k.MAC("phone-index", []byte(e164)))
+	return hex.EncodeToString(MAC(k.phoneIndex, []byte(e164)))
 }
 
 // NewKey makes a random key.
