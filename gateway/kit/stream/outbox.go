@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"scrm/gateway/kit/docdb"
 	"scrm/gateway/kit/fault"
@@ -17,6 +18,9 @@ type Outbox struct {
 	db   docdb.DB
 	rows docdb.Collection[outgoing]
 	wake chan struct{}
+
+	mu   sync.Mutex
+	gone chan struct{} // closed when the relay of this process has published something
 }
 
 // outgoing is one packed message that waits to be published.
@@ -29,7 +33,7 @@ type outgoing struct {
 
 // NewOutbox is the outbox of a domain's database.
 func NewOutbox(db docdb.DB) *Outbox {
-	return &Outbox{db: db, rows: docdb.Define[outgoing]("outbox"), wake: make(chan struct{}, 1)}
+	return &Outbox{db: db, rows: docdb.Define[outgoing]("outbox"), wake: make(chan struct{}, 1), gone: make(chan struct{})}
 }
 
 // Schema is the outbox's collection, for DB.Ensure.
@@ -66,4 +70,18 @@ func (o *Outbox) Wake() {
 	case o.wake <- struct{}{}:
 	default:
 	}
+}
+
+// progress is closed at the next published.
+func (o *Outbox) progress() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.gone
+}
+
+func (o *Outbox) published() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.gone)
+	o.gone = make(chan struct{})
 }

@@ -10,6 +10,8 @@ const (
 	Intake = "INTAKE" // accepted transactions, storeevent.Transaction
 	Sales  = "SALES"  // applied transactions, storeevent.Verdict
 	Facts  = "FACTS"  // what else the domains tell each other
+
+	Schedules = "SCHEDULES" // the schedules of Bus.Schedule, and what they trigger
 )
 
 // The subjects. A message holds items of its subject's one type.
@@ -22,6 +24,8 @@ const (
 	SubjectTierChanged  = "facts.member.tier_changed"   // memberevent.TierChanged
 	SubjectBound        = "facts.guide.bound"           // guideevent.Bound
 	SubjectDayClosed    = "facts.commission.day_closed" // commissionevent.DayClosed
+
+	SubjectTriggers = "triggers." // begins the subjects that schedules publish on, as in triggers.close
 )
 
 // Limits of one packed message.

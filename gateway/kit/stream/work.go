@@ -1,0 +1,177 @@
+package stream
+
+import (
+	"context"
+	"runtime/debug"
+	"time"
+
+	"scrm/gateway/kit/fault"
+)
+
+const (
+	maxTries   = 5                      // of an item alone, before it is a dead letter
+	firstPause = 100 * time.Millisecond // between two tries; doubles
+)
+
+// state is what became of an item.
+type state uint8
+
+const (
+	undone state = iota // not handled: its message is to come again at once
+	done                // handled, or a dead letter
+	later               // cannot be done yet: its message is to come again after a while
+)
+
+// worker works off batches, one after the other.
+type worker struct {
+	*consumption
+	stopped context.Context // ends when the consumer is to stop
+
+	items  []Item // of the batch
+	states []state
+}
+
+// work handles a batch and answers its messages.
+func (w *worker) work(ctx context.Context, batch []*message) {
+	defer w.holdOn(batch)()
+	w.items = w.items[:0]
+	for _, m := range batch {
+		if m.torn != nil {
+			w.items = append(w.items, Item{Subject: m.Subject(), Seq: m.seq, Data: m.Data()})
+			m.items = 1
+			continue
+		}
+		_ = unpack(m.Data(), func(i int, data []byte) {
+			w.items = append(w.items, Item{Subject: m.Subject(), Seq: m.seq, Index: i, Data: data})
+		})
+	}
+	w.states = append(w.states[:0], make([]state, len(w.items))...)
+	at := 0
+	for _, m := range batch {
+		if m.torn != nil {
+			w.bury(ctx, at, &GivenUp{Tries: 1, Err: fault.New(fault.Invalid, "torn_message", "the message's body cannot be read").Because(m.torn)})
+		}
+		at += m.items
+	}
+	for from := 0; from < len(w.items); {
+		if w.states[from] != undone {
+			from++
+			continue
+		}
+		to := from + 1
+		for to < len(w.items) && to-from < w.MaxItems && w.states[to] == undone {
+			to++
+		}
+		w.handle(ctx, from, to)
+		from = to
+	}
+	w.answer(batch)
+}
+
+// answer acknowledges the messages whose items are all done and has the others delivered again.
+func (w *worker) answer(batch []*message) {
+	at := 0
+	for _, m := range batch {
+		worst := done
+		for _, s := range w.states[at : at+m.items] {
+			if s == undone || s == later && worst == done {
+				worst = s
+			}
+		}
+		at += m.items
+		switch worst {
+		case done:
+			w.check(m.Ack())
+		case later:
+			w.check(m.NakWithDelay(laterDelay))
+		default:
+			w.check(m.Nak())
+		}
+	}
+}
+
+// handle brings items [from, to) to an end: done, later or, when the consumer is stopped meanwhile, undone.
+func (w *worker) handle(ctx context.Context, from, to int) {
+	pause := firstPause
+	for tries := 1; w.stopped.Err() == nil; {
+		put, err := w.call(ctx, w.items[from:to])
+		if err == nil {
+			for i := from; i < to; i++ {
+				w.states[i] = done
+			}
+			for _, i := range put {
+				w.states[from+i] = later
+			}
+			return
+		}
+		kind := fault.KindOf(err)
+		switch {
+		case kind == fault.Unavailable || kind == fault.Canceled:
+			w.log.Warn("handling is not possible now, trying again", "items", to-from, "in", pause, "error", err)
+		case to-from > 1:
+			w.log.Debug("a batch failed, trying its halves", "items", to-from, "error", err)
+			middle := from + (to-from)/2
+			w.handle(ctx, from, middle)
+			w.handle(ctx, middle, to)
+			return
+		case kind == fault.Invalid || tries >= maxTries:
+			w.bury(ctx, from, &GivenUp{Tries: tries, Err: err})
+			return
+		default:
+			w.log.Warn("an item failed, trying again", "seq", w.items[from].Seq, "index", w.items[from].Index, "in", pause, "error", err)
+			tries++
+		}
+		if !sleep(w.stopped, pause) {
+			return
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// call calls the handler; a panic in it is an error.
+func (w *worker) call(ctx context.Context, items []Item) (later []int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicked{value: v, stack: debug.Stack()}
+			w.log.Error("a handler panicked", "value", v, "stack", string(debug.Stack()))
+		}
+	}()
+	return w.Handle(ctx, items)
+}
+
+// bury stores an item as a dead letter, however long that takes.
+func (w *worker) bury(ctx context.Context, at int, reason *GivenUp) {
+	item := w.items[at]
+	w.log.Error("an item goes to the dead letters", "subject", item.Subject, "seq", item.Seq, "index", item.Index, "tries", reason.Tries, "error", reason)
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		err := w.Dead(ctx, item, reason)
+		if err == nil {
+			w.states[at] = done
+			return
+		}
+		w.log.Error("storing a dead letter failed, trying again", "in", pause, "error", err)
+		if !sleep(w.stopped, pause) {
+			return
+		}
+	}
+}
+
+// holdOn keeps telling the server that the batch is being worked on, until the returned function is called.
+func (w *worker) holdOn(batch []*message) (release func()) {
+	over := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(keepAlive)
+		defer tick.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-tick.C:
+			}
+			for _, m := range batch {
+				w.check(m.InProgress())
+			}
+		}
+	}()
+	return func() { close(over) }
+}
