@@ -1,105 +1,21 @@
 package docdb
 
 import (
+	"cmp"
 	"context"
-	"encoding/base64"
 	"fmt"
-	"iter"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
-	"strings"
 
 	"scrm/gateway/kit/fault"
-	"scrm/gateway/kit/wire"
 )
-
-// MaxPage is the largest page that Find gives.
-const MaxPage = 10_000
-
-// Schema is a collection's declaration as engines see it.
-type Schema struct {
-	Name       string
-	Indexes    []Index
-	Migrations []Migration
-	ShardKey   string // the top-level field a sharded MongoDB distributes by; empty: the id, hashed
-	fields     map[string]field
-	newDoc     func() Document
-}
-
-// field is a top-level field that an index or a condition may name.
-type field struct {
-	path  []int
-	multi bool
-	kind  reflect.Kind // of the value, or of a slice's elements
-}
-
-// New makes an empty document of the schema's type.
-func (s *Schema) New() Document { return s.newDoc() }
-
-// Value is a document's value of a top-level field as string, int64 or bool.
-func (s *Schema) Value(doc Document, name string) any {
-	f := s.mustField(name)
-	return scalar(reflect.ValueOf(doc).Elem().FieldByIndex(f.path))
-}
-
-// Values are the distinct elements of a slice field, in order.
-func (s *Schema) Values(doc Document, name string) []any {
-	v := reflect.ValueOf(doc).Elem().FieldByIndex(s.mustField(name).path)
-	out := make([]any, 0, v.Len())
-	for i := range v.Len() {
-		if e := scalar(v.Index(i)); !slices.Contains(out, e) {
-			out = append(out, e)
-		}
-	}
-	return out
-}
-
-// Multi reports whether a field is a slice.
-func (s *Schema) Multi(name string) bool { return s.mustField(name).multi }
-
-// Integer reports whether a field's values are integers or booleans (false: strings).
-func (s *Schema) Integer(name string) bool { return s.mustField(name).kind != reflect.String }
-
-func (s *Schema) mustField(name string) field {
-	f, ok := s.fields[name]
-	if !ok {
-		panic(fmt.Sprintf("docdb: collection %s has no scalar top-level field %q", s.Name, name))
-	}
-	return f
-}
-
-func scalar(v reflect.Value) any {
-	switch v.Kind() {
-	case reflect.String:
-		return v.String()
-	case reflect.Bool:
-		return v.Bool()
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32:
-		return int64(v.Uint())
-	default:
-		return v.Int()
-	}
-}
-
-// Option is a part of a collection's declaration.
-type Option func(*Schema)
-
-// By declares an index over top-level fields, named by them.
-func By(fields ...string) Option {
-	return func(s *Schema) { s.Indexes = append(s.Indexes, Index{Name: strings.Join(fields, "_"), Fields: fields}) }
-}
-
-// Migrate declares a migration; they run in order of version.
-func Migrate(version int, apply func(doc map[string]any) error) Option {
-	return func(s *Schema) { s.Migrations = append(s.Migrations, Migration{Version: version, Apply: apply}) }
-}
-
-// ShardedBy names the field that a sharded MongoDB distributes the collection by.
-func ShardedBy(name string) Option { return func(s *Schema) { s.ShardKey = name } }
 
 // Collection is typed access to one collection of documents T (a struct that embeds Doc).
 type Collection[T any] struct{ schema *Schema }
+
+var collectionName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
 // Define declares a collection. It panics if T does not embed Doc or an option names a field that T lacks: both are defects
 // in the program, found at its first start.
@@ -111,34 +27,18 @@ func Define[T any](name string, options ...Option) Collection[T] {
 	for _, o := range options {
 		o(s)
 	}
+	if !collectionName.MatchString(name) {
+		panic(fmt.Sprintf("docdb: %q is no name for a collection", name))
+	}
+	slices.SortStableFunc(s.Migrations, func(a, b Migration) int { return cmp.Compare(a.Version, b.Version) })
 	for _, ix := range s.Indexes {
 		for i, f := range ix.Fields {
-			if s.mustField(f).multi && i > 0 {
-				panic(fmt.Sprintf("docdb: index %s.%s: only the first field may be a slice", name, ix.Name))
+			if first := s.mustField(f); i > 0 || !first.multi || first.kind == reflect.Invalid {
+				s.mustScalar(f) // only the first field may be a slice
 			}
 		}
 	}
 	return Collection[T]{s}
-}
-
-func fieldsOf(t reflect.Type) map[string]field {
-	out := map[string]field{}
-	for _, f := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.Anonymous || name == "" || name == "-" || !f.IsExported() {
-			continue
-		}
-		ft, multi := f.Type, false
-		if ft.Kind() == reflect.Slice {
-			ft, multi = ft.Elem(), true
-		}
-		switch ft.Kind() {
-		case reflect.String, reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint16, reflect.Uint32:
-			out[name] = field{path: f.Index, multi: multi, kind: ft.Kind()}
-		default:
-		}
-	}
-	return out
 }
 
 // Schema is the declaration, to be passed to DB.Ensure.
@@ -229,12 +129,12 @@ func (c Collection[T]) SaveMany(ctx context.Context, s Session, docs []*T) error
 		m.Rev++
 	}
 	outcomes, err := c.write(ctx, s, ops)
-	if err != nil {
-		return err
-	}
-	for i, o := range outcomes {
-		if o != Done {
-			meta(docs[i]).Rev--
+	for i, doc := range docs {
+		switch {
+		case outcomes == nil:
+			meta(doc).Rev--
+		case outcomes[i] != Done:
+			meta(doc).Rev--
 			err = fault.New(fault.Conflict, "changed_meanwhile", "a document of %s was changed by somebody else", c.schema.Name)
 		}
 	}
@@ -251,7 +151,8 @@ type Change struct {
 // Update changes fields of a document in place if every condition holds: fault.NotFound if there is none,
 // fault.Conflict with code "condition_failed" if a condition does not hold.
 func (c Collection[T]) Update(ctx context.Context, s Session, id string, change Change) error {
-	outcomes, err := c.write(ctx, s, []Op{{Kind: OpUpdate, ID: id, If: change.If, Set: change.Set, Inc: change.Inc}})
+	c.schema.countable(change.Inc)
+	outcomes, err := c.write(ctx, s, []Op{{Kind: OpUpdate, ID: id, If: c.schema.plainConds(change.If), Set: c.schema.settable(change.Set), Inc: change.Inc}})
 	switch {
 	case err != nil:
 		return err
@@ -275,6 +176,7 @@ func (c Collection[T]) IncrementMany(ctx context.Context, s Session, increments 
 	for i, in := range increments {
 		m := meta(in.New)
 		m.Rev = 1
+		c.schema.countable(in.Inc)
 		ops[i] = Op{Kind: OpIncrement, ID: m.ID, Doc: any(in.New).(Document), Inc: in.Inc}
 	}
 	_, err := c.write(ctx, s, ops)
@@ -309,132 +211,6 @@ func (c Collection[T]) write(ctx context.Context, s Session, ops []Op) ([]Outcom
 		return nil, fmt.Errorf("docdb: write %s: %w", c.schema.Name, err)
 	}
 	return outcomes, nil
-}
-
-// Query asks for documents in the order of an index (By's name: its fields joined by _), or of ids where Index is empty.
-type Query struct {
-	Index    string
-	Eq       []any // values of the index's first fields, all documents if empty
-	From, To any   // half-open range on the next field (on the id where Index is empty), nil where unbounded
-	Desc     bool
-	Limit    int    // 1 to MaxPage; 0 means 100
-	Cursor   string // the Next of the page before, opaque
-}
-
-// Page is one page of an answer; Next is empty on the last.
-type Page[T any] struct {
-	Items []*T
-	Next  string
-}
-
-// Find reads one page. A document that is inserted, changed or deleted while a client pages is seen or not, but never makes
-// another one be skipped or seen twice. fault.Invalid with code "invalid_cursor" for a cursor that is not of this query.
-func (c Collection[T]) Find(ctx context.Context, s Session, q Query) (Page[T], error) {
-	scan, err := c.scan(q)
-	if err != nil {
-		return Page[T]{}, err
-	}
-	limit := scan.Limit
-	scan.Limit++ // one more tells whether there is a next page
-	var page Page[T]
-	err = s.Scan(ctx, c.schema, scan, func(decode Decode) error {
-		doc := new(T)
-		if err := decode(doc); err != nil {
-			return err
-		}
-		page.Items = append(page.Items, doc)
-		return nil
-	})
-	if err != nil {
-		return Page[T]{}, fmt.Errorf("docdb: find %s: %w", c.schema.Name, err)
-	}
-	if len(page.Items) > limit {
-		page.Items = page.Items[:limit]
-		page.Next, err = c.cursor(scan, page.Items[limit-1])
-	}
-	return page, err
-}
-
-// Each reads every document that matches q (its Limit is the size of the pages it reads) in order, in constant memory.
-func (c Collection[T]) Each(ctx context.Context, s Session, q Query) iter.Seq2[*T, error] {
-	return func(yield func(*T, error) bool) {
-		if q.Limit == 0 {
-			q.Limit = 1000
-		}
-		for {
-			page, err := c.Find(ctx, s, q)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, doc := range page.Items {
-				if !yield(doc, nil) {
-					return
-				}
-			}
-			if q.Cursor = page.Next; q.Cursor == "" {
-				return
-			}
-		}
-	}
-}
-
-func (c Collection[T]) scan(q Query) (Scan, error) {
-	scan := Scan{Eq: q.Eq, From: q.From, To: q.To, Desc: q.Desc, Limit: q.Limit}
-	if scan.Limit == 0 {
-		scan.Limit = 100
-	}
-	if scan.Limit < 1 || scan.Limit > MaxPage {
-		panic(fmt.Sprintf("docdb: a page has 1 to %d documents", MaxPage))
-	}
-	after := 1
-	if q.Index != "" {
-		i := slices.IndexFunc(c.schema.Indexes, func(ix Index) bool { return ix.Name == q.Index })
-		if i < 0 {
-			panic(fmt.Sprintf("docdb: collection %s has no index %q", c.schema.Name, q.Index))
-		}
-		scan.Index = &c.schema.Indexes[i]
-		after += len(scan.Index.Fields) - len(q.Eq)
-	}
-	scan.Eq = slices.Clone(scan.Eq)
-	for i, v := range scan.Eq {
-		scan.Eq[i] = plain(v)
-	}
-	scan.From, scan.To = plain(scan.From), plain(scan.To)
-	if q.Cursor != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(q.Cursor)
-		if err == nil {
-			err = wire.Unmarshal(raw, &scan.After)
-		}
-		if err != nil || len(scan.After) != after {
-			return Scan{}, fault.New(fault.Invalid, "invalid_cursor", "the cursor is not one that this list gave").At("cursor")
-		}
-		for i, v := range scan.After {
-			if u, ok := v.(uint64); ok {
-				scan.After[i] = int64(u)
-			}
-		}
-	}
-	return scan, nil
-}
-
-// plain turns a value of a named type (a date, an instant, an enumeration) into string, int64 or bool.
-func plain(v any) any {
-	if v == nil {
-		return nil
-	}
-	return scalar(reflect.ValueOf(v))
-}
-
-func (c Collection[T]) cursor(scan Scan, last *T) (string, error) {
-	var at []any
-	if scan.Index != nil {
-		for _, f := range scan.Index.Fields[len(scan.Eq):] {
-			at = append(at, c.schema.Value(any(last).(Document), f))
-		}
-	}
-	raw, err := wire.Marshal(append(at, meta(last).ID))
-	return base64.RawURLEncoding.EncodeToString(raw), err
 }
 
 // Ids are a batch's distinct ids in a stable order, for GetMany.

@@ -74,7 +74,7 @@ const (
 	OpReplace                 // Doc, only if the stored revision is Rev; Stale if not
 	OpUpdate                  // ID; Set and Inc, only if every condition of If holds; Refused if one does not, Missing
 	OpIncrement               // ID; Inc, or where it does not exist insert Doc with Inc added to it
-	OpDelete                  // ID; Missing if it does not exist
+	OpDelete                  // ID; Done too where it does not exist
 )
 
 // Op is one write.

@@ -2,7 +2,11 @@
 // json tags. Documents in SQLite, items in the streams and cursors use it; golden files show the same structs as JSON.
 package wire
 
-import "github.com/fxamacker/cbor/v2"
+import (
+	"reflect"
+
+	"github.com/fxamacker/cbor/v2"
+)
 
 var enc, dec = modes()
 
@@ -11,7 +15,13 @@ func modes() (cbor.EncMode, cbor.DecMode) {
 	if err != nil {
 		panic(err)
 	}
-	d, err := cbor.DecOptions{MaxArrayElements: 1 << 24, MaxMapPairs: 1 << 24}.DecMode()
+	d, err := cbor.DecOptions{
+		MaxArrayElements: 1 << 24,
+		MaxMapPairs:      1 << 24,
+		UTF8:             cbor.UTF8DecodeInvalid, // what was stored can always be read; the edge refuses invalid text
+		IntDec:           cbor.IntDecConvertSignedOrBigInt,
+		DefaultMapType:   reflect.TypeFor[map[string]any](),
+	}.DecMode()
 	if err != nil {
 		panic(err)
 	}
@@ -22,4 +32,5 @@ func modes() (cbor.EncMode, cbor.DecMode) {
 func Marshal(v any) ([]byte, error) { return enc.Marshal(v) }
 
 // Unmarshal decodes data into v; fields that v does not know are ignored, so that an older reader takes a newer payload.
+// Into an interface, integers come as int64 and maps as map[string]any.
 func Unmarshal(data []byte, v any) error { return dec.Unmarshal(data, v) }
