@@ -115,26 +115,43 @@ type Brand struct {
 	FallbackStore string       `json:"fallback_store,omitempty"`
 	CloseAt       string       `json:"close_at,omitempty"`       // HH:MM in Timezone; empty: closed by hand only
 	FirstAccepted when.Instant `json:"first_accepted,omitempty"` // when its first transaction was accepted; 0: none yet, so facts may still be dated back
+	Zones         []Zone       `json:"zones,omitempty"`          // where its stores' days begin other than at midnight in Timezone; grows only
 	Rev           int64        `json:"rev"`
 }
 
-// Store is a store as other domains need it.
-type Store struct {
-	ID        string            `json:"id"`
-	Name      string            `json:"name"`
-	Ownership string            `json:"ownership"`
-	Dealer    string            `json:"dealer,omitempty"`
-	Brands    map[string]string `json:"brands"` // brand → region (may be empty)
-	Lat       float64           `json:"lat"`    // WGS-84 degrees
-	Lng       float64           `json:"lng"`
-	Timezone  string            `json:"timezone"`
-	DayStarts string            `json:"day_starts_at"` // HH:MM
-	Open      bool              `json:"open"`
-	Rev       int64             `json:"rev"` // grows with each change: an older fact never overwrites a newer one
+// Zone is where and when a business day begins.
+type Zone struct {
+	Timezone  string `json:"timezone"`      // IANA name
+	DayStarts string `json:"day_starts_at"` // HH:MM after midnight
 }
 
-// Changed is the fact that brands or stores were made or changed.
+// The ownerships of a store.
+const (
+	Direct    = "direct"
+	Franchise = "franchise"
+	ByDealer  = "dealer"
+)
+
+// Store is a store as it is now, as other domains need it. What it was at a transaction's business time stands in the transaction.
+type Store struct {
+	ID          string            `json:"id"`
+	Name        string            `json:"name"`
+	City        string            `json:"city,omitempty"`
+	Ownership   string            `json:"ownership"`
+	Dealer      string            `json:"dealer,omitempty"`
+	Brands      map[string]string `json:"brands"` // brand → region (may be empty)
+	Lat         float64           `json:"lat"`    // WGS-84 degrees
+	Lng         float64           `json:"lng"`
+	Timezone    string            `json:"timezone"`
+	DayStarts   string            `json:"day_starts_at"` // HH:MM
+	Open        bool              `json:"open"`
+	ServiceArea [][2]float64      `json:"service_area,omitempty"` // a polygon's corners, WGS-84 latitude and longitude; empty: everywhere
+	Rev         int64             `json:"rev"`                    // grows with each change: an older fact never overwrites a newer one
+}
+
+// Changed is the fact that brands, stores or terminals were made or changed.
 type Changed struct {
-	Brands []Brand `json:"brands,omitempty"`
-	Stores []Store `json:"stores,omitempty"`
+	Brands    []Brand  `json:"brands,omitempty"`
+	Stores    []Store  `json:"stores,omitempty"`
+	Terminals []string `json:"terminals,omitempty"` // ids; what they are now, only the store domain tells
 }
