@@ -26,6 +26,7 @@ type DeadLetter struct {
 	Subject    string       `json:"subject"`
 	Seq        int64        `json:"seq"`   // stream sequence of its message
 	Index      int64        `json:"index"` // position in its message
+	Of         int64        `json:"of"`    // how many items its message holds
 	Data       []byte       `json:"data"`
 	Keys       []string     `json:"keys"` // what the domain finds it by, such as the event id
 	Kind       string       `json:"kind"` // of the error, as fault.Kind.String
@@ -51,7 +52,7 @@ func (d *DeadLetters) Schema() *docdb.Schema { return d.letters.Schema() }
 func NewDeadLetter(durable string, item Item, reason error, keys ...string) *DeadLetter {
 	l := &DeadLetter{
 		Doc:      docdb.Doc{ID: fmt.Sprintf("%s.%012d.%04d", durable, item.Seq, item.Index)},
-		Consumer: durable, Subject: item.Subject, Seq: int64(item.Seq), Index: int64(item.Index), Data: bytes.Clone(item.Data),
+		Consumer: durable, Subject: item.Subject, Seq: int64(item.Seq), Index: int64(item.Index), Of: int64(item.Of), Data: bytes.Clone(item.Data),
 		Keys: keys, Kind: fault.KindOf(reason).String(), Code: fault.CodeOf(reason), Detail: reason.Error(),
 		Tries: 1, At: when.System{}.Now(), Open: true,
 	}
@@ -145,7 +146,7 @@ func (d *DeadLetters) Replay(ctx context.Context, id string, handle Handler) err
 	if err != nil || !letter.Open {
 		return err
 	}
-	later, err := handle(ctx, []Item{{Subject: letter.Subject, Seq: uint64(letter.Seq), Index: int(letter.Index), Data: letter.Data}})
+	later, err := handle(ctx, []Item{{Subject: letter.Subject, Seq: uint64(letter.Seq), Index: int(letter.Index), Of: int(letter.Of), Data: letter.Data}})
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ type Item struct {
 	Subject string
 	Seq     uint64 // the message's stream sequence
 	Index   int    // its position in the message
+	Of      int    // how many items the message holds
 	Data    []byte // wire-encoded payload, valid during the handler's call only
 }
 

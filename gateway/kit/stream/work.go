@@ -37,12 +37,12 @@ func (w *worker) work(ctx context.Context, batch []*message) {
 	w.items = w.items[:0]
 	for _, m := range batch {
 		if m.torn != nil {
-			w.items = append(w.items, Item{Subject: m.Subject(), Seq: m.seq, Data: m.Data()})
+			w.items = append(w.items, Item{Subject: m.Subject(), Seq: m.seq, Of: 1, Data: m.Data()})
 			m.items = 1
 			continue
 		}
 		_ = unpack(m.Data(), func(i int, data []byte) {
-			w.items = append(w.items, Item{Subject: m.Subject(), Seq: m.seq, Index: i, Data: data})
+			w.items = append(w.items, Item{Subject: m.Subject(), Seq: m.seq, Index: i, Of: m.items, Data: data})
 		})
 	}
 	w.states = append(w.states[:0], make([]state, len(w.items))...)
