@@ -1,0 +1,7 @@
+package api
+
+// routes registers every operation, in the order of the documentation.
+func (s *Server) routes() {
+	s.registerAuth()
+	s.registerRunning()
+}
