@@ -118,13 +118,13 @@ func (c *call) GetMultipartForm() (*multipart.Form, error) {
 // SetReadDeadline is huma's deadline for a body, which body.go sets itself.
 func (c *call) SetReadDeadline(time.Time) error { return nil }
 
-func (c *call) SetStatus(code int)                { c.fiber.Status(code) }
-func (c *call) Status() int                       { return c.fiber.Response().StatusCode() }
-func (c *call) AppendHeader(name, value string)   { c.fiber.Response().Header.Add(name, value) }
-func (c *call) SetHeader(name, value string)      { c.fiber.Set(name, value) }
-func (c *call) BodyWriter() io.Writer             { return c.fiber.Response().BodyWriter() }
-func (c *call) TLS() *tls.ConnectionState         { return c.fiber.Context().TLSConnectionState() }
-func (c *call) Version() huma.ProtoVersion        { return huma.ProtoVersion{Proto: c.fiber.Protocol()} }
+func (c *call) SetStatus(code int)              { c.fiber.Status(code) }
+func (c *call) Status() int                     { return c.fiber.Response().StatusCode() }
+func (c *call) AppendHeader(name, value string) { c.fiber.Response().Header.Add(name, value) }
+func (c *call) SetHeader(name, value string)    { c.fiber.Set(name, value) }
+func (c *call) BodyWriter() io.Writer           { return c.fiber.Response().BodyWriter() }
+func (c *call) TLS() *tls.ConnectionState       { return c.fiber.Context().TLSConnectionState() }
+func (c *call) Version() huma.ProtoVersion      { return huma.ProtoVersion{Proto: c.fiber.Protocol()} }
 
 // WithContext makes huma's middlewares share this call with another context.
 func (c *call) WithContext(ctx context.Context) huma.Context {

@@ -5,10 +5,12 @@ import (
 	"log/slog"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"scrm/gateway/kit/ident"
 )
@@ -17,12 +19,9 @@ const requestIDHeader = "X-Request-Id"
 
 var goodRequestID = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
 
-// around is what happens around every request: its id, headers that every answer has, recovery from panics, the body's rest, the
-// access log and the metrics.
-func (s *Server) around(c *fiber.Ctx) error {
-	start := time.Now()
-	id := c.Get(requestIDHeader)
-	if !goodRequestID.MatchString(id) {
+// begin gives a request its id and its answer the headers that every answer has.
+func (s *Server) begin(c *fiber.Ctx) (id string) {
+	if id = c.Get(requestIDHeader); !goodRequestID.MatchString(id) {
 		id = ident.New()
 	}
 	c.SetUserContext(withRequest(s.base, request{id: id}))
@@ -32,7 +31,29 @@ func (s *Server) around(c *fiber.Ctx) error {
 	header.Set("X-Frame-Options", "DENY")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "no-store")
+	return id
+}
 
+// knownMethods refuses methods that Fiber does not know, which it would answer as plain text.
+func (s *Server) knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(rc *fasthttp.RequestCtx) {
+		if slices.Contains(fiber.DefaultMethods, string(rc.Method())) {
+			next(rc)
+			return
+		}
+		c := s.app.AcquireCtx(rc)
+		defer s.app.ReleaseCtx(c)
+		s.begin(c)
+		rc.SetConnectionClose()
+		_ = s.refuse(c, &Problem{Status: fiber.StatusNotImplemented, Code: "unknown_method", Detail: "there is no such method"})
+	}
+}
+
+// around is what happens around every request: its id, headers that every answer has, recovery from panics, the body's rest, the
+// access log and the metrics.
+func (s *Server) around(c *fiber.Ctx) error {
+	start := time.Now()
+	id := s.begin(c)
 	s.metrics.inFlight.Inc()
 	err := s.recovered(c)
 	if err != nil { // answered here, so that the log and the metrics see the status

@@ -106,8 +106,11 @@ func problemOf(err error) *Problem {
 	default:
 		p.Detail = "the request took too long"
 	}
-	if p.Status == http.StatusServiceUnavailable {
+	switch p.Status {
+	case http.StatusServiceUnavailable:
 		p.retryAfter = retryAfter
+	case http.StatusTooManyRequests:
+		p.retryAfter = int(throttleWindow.Seconds())
 	}
 	return p.complete()
 }
@@ -179,7 +182,7 @@ func (s *Server) onFiberError(c *fiber.Ctx, err error) error {
 }
 
 // newHumaError makes huma's own errors ours: field errors without the values that huma would repeat.
-func newHumaError(status int, message string, errs ...error) huma.StatusError {
+func newHumaError(status int, _ string, errs ...error) *Problem {
 	for _, err := range errs {
 		var p *Problem
 		if errors.As(err, &p) { // a resolver refused the request as a whole

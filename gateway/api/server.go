@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -33,10 +34,10 @@ type Config struct {
 	Clock         when.Clock
 	Log           *slog.Logger
 	Services      Services
-	AdminPassword string                                            // of the user admin at the first start; empty: one is made
+	AdminPassword string                                           // of the user admin at the first start; empty: one is made
 	Audit         func(ctx context.Context) ([]audit.Check, error) // the equations over all domains
-	Ready         map[string]func(ctx context.Context) error        // what readyz asks, by name
-	Web           fs.FS                                             // the dashboard's files, index.html at its root; nil: none
+	Ready         map[string]func(ctx context.Context) error       // what readyz asks, by name
+	Web           fs.FS                                            // the dashboard's files, index.html at its root; nil: none
 	Version       string
 }
 
@@ -55,8 +56,7 @@ type Server struct {
 
 // New makes a server and, at the first start, the user admin.
 func New(ctx context.Context, config Config) (*Server, error) {
-	huma.NewError = newHumaError
-	huma.ValidateStrictCasing = true
+	setUpHuma()
 	s := &Server{Config: config, log: config.Log, metrics: newMetrics()}
 	s.base, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := config.DB.Ensure(ctx, schemas()...); err != nil {
@@ -71,12 +71,26 @@ func New(ctx context.Context, config Config) (*Server, error) {
 		StrictRouting: true, CaseSensitive: true, BodyLimit: MaxJSON, ReadBufferSize: 16 << 10,
 		ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, ErrorHandler: s.onFiberError,
 	})
+	s.app.Server().Handler = s.knownMethods(s.app.Server().Handler)
 	s.app.Use(s.around)
 	s.plainRoutes()
 	s.api = huma.NewAPI(humaConfig(config.Version), adapter{s})
 	s.routes()
 	return s, nil
 }
+
+// setUpHuma makes huma's errors ours. huma keeps these in variables of its package.
+var setUpHuma = sync.OnceFunc(func() {
+	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
+		return newHumaError(status, message, errs...)
+	}
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
+		p := newHumaError(status, message, errs...)
+		p.RequestID = requestID(ctx.Context())
+		return p
+	}
+	huma.ValidateStrictCasing = true
+})
 
 // Serve answers requests that come to the listener until Shutdown.
 func (s *Server) Serve(listener net.Listener) error {
