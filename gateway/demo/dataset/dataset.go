@@ -19,15 +19,16 @@ type Set struct {
 
 // Store is what the demo has to know of a row of the store list.
 type Store struct {
-	ID        string
-	Ownership string
-	Brands    []string
+	ID     string
+	Region string
+	Brands []string
 }
 
 // Export is one old system's member list.
 type Export struct {
 	CSV         []byte   // as it is uploaded, unchanged: judging its rows is the server's work
 	ExternalIDs []string // by row, from the first after the header; empty where the row has none
+	Since       string   // the earliest day on which somebody joined, 2006-01-02; empty if no row has one
 }
 
 // Receipt is a sale or return of a till, or an online order or its refund.

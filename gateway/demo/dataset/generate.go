@@ -22,12 +22,12 @@ func Standard(seed uint64, transactions int, lastDay string) Recipe {
 	return Recipe{Seed: seed, Stores: 2000, Members: 20_000, Transactions: transactions, OnlinePercent: 10, Days: 7, LastDay: lastDay}
 }
 
-// zone is where generated stores are: China has one time zone, without summer time since 1991.
-var zone = time.FixedZone("CST", 8*60*60)
+// Zone is where generated stores are: China has one time zone, without summer time since 1991.
+var Zone = time.FixedZone("CST", 8*60*60)
 
 // Generate makes a set up. With OnlinePercent 0 it fits into the files' formats without loss, but for which sales returns name.
 func Generate(recipe Recipe) (*Set, error) {
-	last, err := time.ParseInLocation(time.DateOnly, recipe.LastDay, zone)
+	last, err := time.ParseInLocation(time.DateOnly, recipe.LastDay, Zone)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: last day: %w", err)
 	}

@@ -121,7 +121,7 @@ func (g *generator) giveBack(rng *rand.Rand, sales []*Receipt, left map[*Receipt
 		sale := pick(rng, sales)
 		back := sale.Time.Add(time.Duration((20 + rng.ExpFloat64()*36*60) * float64(time.Minute))).Truncate(time.Second)
 		if back.Hour() < 9 || back.Hour() >= 22 {
-			back = time.Date(back.Year(), back.Month(), back.Day(), 10+rng.IntN(10), rng.IntN(60), rng.IntN(60), 0, zone)
+			back = time.Date(back.Year(), back.Month(), back.Day(), 10+rng.IntN(10), rng.IntN(60), rng.IntN(60), 0, Zone)
 		}
 		if !back.After(sale.Time) || !back.Before(g.end) {
 			continue

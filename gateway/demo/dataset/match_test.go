@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func at(minute int) time.Time { return time.Date(2011, 1, 1, 10, minute, 0, 0, zone) }
+func at(minute int) time.Time { return time.Date(2011, 1, 1, 10, minute, 0, 0, Zone) }
 
 func slip(number string, minute int, customer string, lines ...Line) *Receipt {
 	return &Receipt{Number: number, Return: number[0] == 'C', Time: at(minute), Customer: customer, Lines: lines}

@@ -136,7 +136,7 @@ func (t *table) line() int {
 }
 
 func parseStores(data []byte) ([]Store, error) {
-	t, err := openTable(bytes.NewReader(data), "id", "ownership", "brands")
+	t, err := openTable(bytes.NewReader(data), "id", "region", "brands")
 	if err != nil {
 		return nil, err
 	}
@@ -147,14 +147,14 @@ func parseStores(data []byte) ([]Store, error) {
 			return stores, err
 		}
 		if brands := t.get("brands"); t.get("id") != "" && brands != "" {
-			stores = append(stores, Store{ID: t.get("id"), Ownership: t.get("ownership"), Brands: strings.Split(brands, "|")})
+			stores = append(stores, Store{ID: t.get("id"), Region: t.get("region"), Brands: strings.Split(brands, "|")})
 		}
 	}
 }
 
 func parseExport(data []byte) (Export, error) {
 	export := Export{CSV: data}
-	t, err := openTable(bytes.NewReader(data), "external_id")
+	t, err := openTable(bytes.NewReader(data), "external_id", "joined")
 	if err != nil {
 		return export, err
 	}
@@ -164,6 +164,11 @@ func parseExport(data []byte) (Export, error) {
 			return export, err
 		}
 		export.ExternalIDs = append(export.ExternalIDs, strings.Clone(t.get("external_id")))
+		if joined := t.get("joined"); export.Since == "" || joined < export.Since {
+			if _, err := time.Parse(time.DateOnly, joined); err == nil {
+				export.Since = strings.Clone(joined)
+			}
+		}
 	}
 }
 

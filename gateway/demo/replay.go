@@ -1,0 +1,229 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"scrm/gateway/demo/dataset"
+)
+
+// Limits of a batch that a till sends: the server takes 500 transactions and 1 MiB.
+const (
+	batchItems = 250
+	batchBytes = 900 << 10
+)
+
+// preferWait asks for outcomes instead of a mere acceptance.
+const preferWait = "wait=30"
+
+// outcome is what the server answers for a transaction.
+type outcome struct {
+	EventID string `json:"event_id"`
+	Status  string `json:"status"`
+	Code    string `json:"code"`
+	Detail  string `json:"detail"`
+}
+
+// final reports whether nothing can change the outcome any more: neither a decision nor a sale that has not come.
+func (o outcome) final() bool { return o.Status != "accepted" && o.Status != "waiting" }
+
+// parcel is one request of the replay: a batch of a till, or one order.
+type parcel struct {
+	till     *till // nil: an order
+	receipts []*dataset.Receipt
+	body     []byte
+}
+
+// tally counts outcomes, from many requests at once.
+type tally struct {
+	mu       sync.Mutex
+	statuses map[string]int
+	codes    map[string]int     // of those that were not applied
+	open     []*dataset.Receipt // not final yet
+}
+
+func (t *tally) add(r *dataset.Receipt, o outcome) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !o.final() {
+		t.open = append(t.open, r)
+		return
+	}
+	t.statuses[o.Status]++
+	if o.Code != "" {
+		t.codes[o.Code]++
+	}
+}
+
+// replay plays the receipts day by day: each till sends the batches of its day, the online shops send their orders one by one,
+// many of them at once. Within a day a return may so overtake its sale; then it waits for it at the server.
+func (d *demo) replay(ctx context.Context) error {
+	cashier := newCashier(d.set, d.known)
+	counted := &tally{statuses: d.summary.Transactions, codes: d.summary.Run.Codes}
+	for day := range byDay(d.set.Receipts) {
+		started := time.Now()
+		parcels, err := d.parcels(day, cashier)
+		if err != nil {
+			return err
+		}
+		err = each(ctx, parcels, func(ctx context.Context, _ int, p parcel) error { return d.deliver(ctx, p, counted) })
+		if err != nil {
+			return err
+		}
+		d.say("replay   %s: %d receipts and orders in %d requests, %s", day[0].Date(), len(day), len(parcels), time.Since(started).Round(time.Millisecond))
+	}
+	return d.settleOpen(ctx, counted)
+}
+
+// byDay splits receipts, which are in the order of time, by date.
+func byDay(receipts []*dataset.Receipt) func(yield func([]*dataset.Receipt) bool) {
+	return func(yield func([]*dataset.Receipt) bool) {
+		for len(receipts) > 0 {
+			n := 1
+			for n < len(receipts) && receipts[n].Date() == receipts[0].Date() {
+				n++
+			}
+			if !yield(receipts[:n]) {
+				return
+			}
+			receipts = receipts[n:]
+		}
+	}
+}
+
+// parcels packs a day's receipts: each till's in batches, each order alone.
+func (d *demo) parcels(day []*dataset.Receipt, cashier *cashier) ([]parcel, error) {
+	var parcels []parcel
+	open := map[string]int{} // by store, position of the batch that is being filled
+	for _, r := range day {
+		body, err := cashier.write(r)
+		if err != nil {
+			return nil, err
+		}
+		if r.Channel != "" {
+			parcels = append(parcels, parcel{receipts: []*dataset.Receipt{r}, body: body})
+			continue
+		}
+		i, ok := open[r.Store]
+		if !ok || len(parcels[i].receipts) == batchItems || len(parcels[i].body)+len(body) > batchBytes {
+			t := d.tills[r.Store]
+			if t == nil {
+				return nil, fmt.Errorf("demo: receipt %s is of a store that is not in the list", r.Number)
+			}
+			i = len(parcels)
+			open[r.Store] = i
+			parcels = append(parcels, parcel{till: t, body: []byte(`{"transactions":[`)})
+		}
+		p := &parcels[i]
+		if len(p.receipts) > 0 {
+			p.body = append(p.body, ',')
+		}
+		p.receipts = append(p.receipts, r)
+		p.body = append(p.body, body...)
+	}
+	for i := range parcels {
+		if parcels[i].till != nil {
+			parcels[i].body = append(parcels[i].body, "]}"...)
+		}
+	}
+	return parcels, nil
+}
+
+// deliver sends a parcel and counts what became of its transactions.
+func (d *demo) deliver(ctx context.Context, p parcel, counted *tally) error {
+	request := call{method: http.MethodPost, contentType: "application/json", body: p.body, prefer: preferWait, till: p.till}
+	if p.till == nil {
+		request.path = "/v1/orders"
+		var o outcome
+		_, err := d.client.do(ctx, request, &o)
+		var refused *problem
+		if errors.As(err, &refused) && refused.Status == http.StatusUnprocessableEntity {
+			o, err = outcome{Status: "rejected", Code: refused.Code, Detail: refused.Detail}, nil
+		}
+		if err == nil {
+			counted.add(p.receipts[0], o)
+		}
+		return err
+	}
+	request.path = "/v1/pos/transactions"
+	var answer struct {
+		Items []outcome `json:"items"`
+	}
+	if _, err := d.client.do(ctx, request, &answer); err != nil {
+		return err
+	}
+	if len(answer.Items) != len(p.receipts) {
+		return fmt.Errorf("demo: the server answered %d of a batch of %d transactions", len(answer.Items), len(p.receipts))
+	}
+	for i, o := range answer.Items {
+		counted.add(p.receipts[i], o)
+	}
+	return nil
+}
+
+// settling is how long the server may take to decide what it had accepted when the last receipt was sent.
+const settling = 5 * time.Minute
+
+// settleOpen asks again for what had no final outcome, until it has one: a return that was waiting is applied when its sale is. One
+// whose sale never came stays waiting.
+func (d *demo) settleOpen(ctx context.Context, counted *tally) error {
+	open := counted.open
+	counted.open = nil
+	for pause, deadline := 20*time.Millisecond, time.Now().Add(settling); len(open) > 0; pause = min(2*pause, time.Second) {
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+		var mu sync.Mutex
+		var still []*dataset.Receipt
+		undecided := 0
+		late := time.Now().After(deadline)
+		err := each(ctx, open, func(ctx context.Context, _ int, r *dataset.Receipt) error {
+			o, err := d.ask(ctx, r)
+			if err != nil {
+				return err
+			}
+			if o.final() {
+				counted.add(r, o)
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			still = append(still, r)
+			if o.Status == "accepted" {
+				undecided++
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if late {
+			return fmt.Errorf("demo: %d transactions are not decided after %s", len(still), settling)
+		}
+		// Waiting is an outcome once nothing that could end it is under way: every sale is decided, and nothing moved since.
+		if len(still) == len(open) && undecided == 0 && pause >= time.Second {
+			counted.statuses["waiting"] += len(still)
+			return nil
+		}
+		open = still
+	}
+	return nil
+}
+
+// ask is what has become of a receipt or order.
+func (d *demo) ask(ctx context.Context, r *dataset.Receipt) (o outcome, err error) {
+	request := call{method: http.MethodGet, path: "/v1/pos/transactions?" + url.Values{"event_id": {eventID(r)}}.Encode()}
+	if r.Channel == "" {
+		request.till = d.tills[r.Store]
+	}
+	_, err = d.client.do(ctx, request, &o)
+	if hasCode(err, "not_found", "unknown_transaction") {
+		return outcome{Status: "accepted"}, nil // store has not seen it yet
+	}
+	return o, err
+}
