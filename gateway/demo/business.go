@@ -10,13 +10,14 @@ import (
 	"scrm/gateway/demo/dataset"
 )
 
-// business is what the demo makes up around a set: who runs the brands, what they pay, who works where. It follows from the
+// Business is what the demo makes up around a set: who runs the brands, what they pay, who works where. It follows from the
 // set alone, so that a second run makes the same.
-type business struct {
-	set     *dataset.Set
-	brands  []string
-	selling []dataset.Store
-	since   time.Time // from when programs, plans and employments hold: a month before anything happened
+type Business struct {
+	Brands  []string
+	Selling []dataset.Store // stores that have receipts: they have people and a till
+	Since   time.Time       // from when programs, plans and employments hold: a month before anything happened
+
+	set *dataset.Set
 }
 
 // object is a JSON object.
@@ -25,7 +26,8 @@ type object = map[string]any
 // capacity is how many members of a brand a guide may serve: more than the exports bring to any store.
 const capacity = 2000
 
-func newBusiness(set *dataset.Set) (*business, error) {
+// NewBusiness makes the business of a set; it fails where there are no receipts.
+func NewBusiness(set *dataset.Set) (*Business, error) {
 	if len(set.Receipts) == 0 {
 		return nil, fmt.Errorf("demo: there are no receipts")
 	}
@@ -36,16 +38,16 @@ func newBusiness(set *dataset.Set) (*business, error) {
 			since = day
 		}
 	}
-	return &business{set: set, brands: set.Brands(), selling: set.Selling(), since: since.AddDate(0, 0, -30)}, nil
+	return &Business{set: set, Brands: set.Brands(), Selling: set.Selling(), Since: since.AddDate(0, 0, -30)}, nil
 }
 
 // dates are the days to close: from the first receipt's to the one on which the last receipt's commission settles, as far as they
 // are past.
-func (b *business) dates(now time.Time) []string {
+func (b *Business) dates(now time.Time) []string {
 	receipts := b.set.Receipts
 	first, last := receipts[0].Time, receipts[len(receipts)-1].Time
 	today := now.In(first.Location()).Format(time.DateOnly)
-	settled := last.AddDate(0, 0, slices.Max(holdDays)).Format(time.DateOnly)
+	settled := last.AddDate(0, 0, maxHoldDays).Format(time.DateOnly)
 	var dates []string
 	for day := first; ; day = day.AddDate(0, 0, 1) {
 		date := day.Format(time.DateOnly)
@@ -58,7 +60,7 @@ func (b *business) dates(now time.Time) []string {
 
 var brandNames = map[string]string{"aurora": "极光烘焙", "breeze": "微风茶饮", "cedar": "雪松生活"}
 
-func (b *business) brand(id string) object {
+func (b *Business) brand(id string) object {
 	return object{
 		"id": id, "name": cmp.Or(brandNames[id], id), "currency": "CNY", "timezone": "Asia/Shanghai", "max_assign_km": 30,
 		"close_at": nil, // by hand while the past is replayed
@@ -66,7 +68,7 @@ func (b *business) brand(id string) object {
 }
 
 // program is a brand's online or store program. Its tiers are named as the exports name them.
-func (b *business) program(kind string) object {
+func (b *Business) program(kind string) object {
 	names, ids := []string{"V1", "V2", "V3", "V4"}, []string{"v1", "v2", "v3", "v4"}
 	pending := 0
 	if kind == "store" {
@@ -78,7 +80,7 @@ func (b *business) program(kind string) object {
 		tiers = append(tiers, object{"id": ids[i], "name": names[i], "growth": growth, "earn_multiplier_bps": 10_000 + 1000*i})
 	}
 	return object{
-		"effective_from": b.since.Format(time.RFC3339),
+		"effective_from": b.Since.Format(time.RFC3339),
 		"earn": object{
 			"points_per_unit": 1, "unit": 100, "rounding": "down", "categories": object{"cake": 2},
 		},
@@ -86,42 +88,65 @@ func (b *business) program(kind string) object {
 	}
 }
 
-// holdDays are how long the brands hold commission back, by position.
-var holdDays = []int{0, 2, 1}
+// Plan is a brand's commission plan as the server takes it.
+type Plan struct {
+	Brand         string `json:"brand"`
+	EffectiveFrom string `json:"effective_from"`
+	HoldDays      int    `json:"hold_days"`
+	Fallback      string `json:"fallback"` // selling, store or none
+	Rules         []Rule `json:"rules"`
+}
 
-// plan is what a brand pays. The three kinds differ in what design calls the rules' dimensions: by SKU, category, ownership and
-// channel; a rate or a fixed amount; shares that use the pool up or not; who gets what nobody holds.
-func (b *business) plan(brand string) object {
+// Rule is a rule of a plan: for a SKU, a category or every line, perhaps only in stores of one ownership or on one channel.
+type Rule struct {
+	ID           string         `json:"id"`
+	SKU          string         `json:"sku,omitempty"`
+	Category     string         `json:"category,omitempty"`
+	Ownership    string         `json:"ownership,omitempty"`
+	Channel      string         `json:"channel,omitempty"`
+	RateBps      int64          `json:"rate_bps,omitempty"`       // of what was paid, or …
+	FixedPerUnit int64          `json:"fixed_per_unit,omitempty"` // … minor units
+	Roles        map[string]int `json:"roles"`                    // basis points of the pool
+}
+
+type roles = map[string]int
+
+// maxHoldDays is the longest that a brand holds commission back.
+const maxHoldDays = 2
+
+// Plan is what a brand pays. There are three kinds, by the brand's position; between them they use rules by SKU, category,
+// ownership and channel, rates and fixed amounts, shares that use the pool up and some that do not, and every fallback.
+func (b *Business) Plan(brand string) Plan {
 	star := b.bestSeller(brand)
-	kinds := [][]object{
-		{
-			{"id": "all", "rate_bps": 300, "roles": object{"selling": 6000, "serving": 3000, "manager": 1000}},
-			{"id": "dealer", "ownership": "dealer", "rate_bps": 250, "roles": object{"selling": 5000, "serving": 2500, "manager": 500, "store": 2000}},
-			{"id": "tea", "category": "tea", "rate_bps": 450, "roles": object{"selling": 5000, "serving": 3333, "recruiting": 667, "manager": 1000}},
-			{"id": "star", "sku": star, "fixed_per_unit": 25, "roles": object{"selling": 7000, "store": 3000}},
-		},
-		{
-			{"id": "all", "rate_bps": 275, "roles": object{"selling": 4000, "serving": 4000, "recruiting": 1000, "manager": 500, "store": 500}},
-			{"id": "online", "channel": "mini_program", "rate_bps": 180, "roles": object{"serving": 6000, "recruiting": 1500, "store": 2500}},
-			{"id": "cake", "category": "cake", "rate_bps": 500, "roles": object{"selling": 6667, "serving": 3333}},
-			{"id": "direct-cake", "category": "cake", "ownership": "direct", "rate_bps": 520, "roles": object{"selling": 6000, "serving": 3000, "manager": 1000}},
-		},
-		{
-			{"id": "all", "rate_bps": 333, "roles": object{"selling": 5000, "serving": 2500, "recruiting": 500, "manager": 500}},
-			{"id": "star", "sku": star, "rate_bps": 800, "roles": object{"selling": 5000, "serving": 5000}},
-			{"id": "star-dealer", "sku": star, "ownership": "dealer", "channel": "store", "rate_bps": 700, "roles": object{"selling": 4000, "serving": 4000, "store": 2000}},
-			{"id": "mug", "category": "mug", "fixed_per_unit": 33, "roles": object{"selling": 3333, "serving": 3333, "manager": 3333}},
-		},
+	plan := Plan{Brand: brand, EffectiveFrom: b.Since.Format(time.RFC3339)}
+	switch slices.Index(b.Brands, brand) % 3 {
+	case 0:
+		plan.Fallback, plan.HoldDays, plan.Rules = "selling", 0, []Rule{
+			{ID: "all", RateBps: 300, Roles: roles{"selling": 6000, "serving": 3000, "manager": 1000}},
+			{ID: "dealer", Ownership: "dealer", RateBps: 250, Roles: roles{"selling": 5000, "serving": 2500, "manager": 500, "store": 2000}},
+			{ID: "tea", Category: "tea", RateBps: 450, Roles: roles{"selling": 5000, "serving": 3333, "recruiting": 667, "manager": 1000}},
+			{ID: "star", SKU: star, FixedPerUnit: 25, Roles: roles{"selling": 7000, "store": 3000}},
+		}
+	case 1:
+		plan.Fallback, plan.HoldDays, plan.Rules = "store", maxHoldDays, []Rule{
+			{ID: "all", RateBps: 275, Roles: roles{"selling": 4000, "serving": 4000, "recruiting": 1000, "manager": 500, "store": 500}},
+			{ID: "online", Channel: "mini_program", RateBps: 180, Roles: roles{"serving": 6000, "recruiting": 1500, "store": 2500}},
+			{ID: "cake", Category: "cake", RateBps: 500, Roles: roles{"selling": 6667, "serving": 3333}},
+			{ID: "direct-cake", Category: "cake", Ownership: "direct", RateBps: 520, Roles: roles{"selling": 6000, "serving": 3000, "manager": 1000}},
+		}
+	default:
+		plan.Fallback, plan.HoldDays, plan.Rules = "none", 1, []Rule{
+			{ID: "all", RateBps: 333, Roles: roles{"selling": 5000, "serving": 2500, "recruiting": 500, "manager": 500}},
+			{ID: "star", SKU: star, RateBps: 800, Roles: roles{"selling": 5000, "serving": 5000}},
+			{ID: "star-dealer", SKU: star, Ownership: "dealer", Channel: "store", RateBps: 700, Roles: roles{"selling": 4000, "serving": 4000, "store": 2000}},
+			{ID: "mug", Category: "mug", FixedPerUnit: 33, Roles: roles{"selling": 3333, "serving": 3333, "manager": 3333}},
+		}
 	}
-	i := slices.Index(b.brands, brand)
-	return object{
-		"brand": brand, "effective_from": b.since.Format(time.RFC3339), "hold_days": holdDays[i%len(holdDays)],
-		"fallback": []string{"selling", "store", "none"}[i%3], "rules": kinds[i%len(kinds)],
-	}
+	return plan
 }
 
 // bestSeller is the SKU that stands on most of a brand's sale lines.
-func (b *business) bestSeller(brand string) string {
+func (b *Business) bestSeller(brand string) string {
 	count := map[string]int{}
 	for _, r := range b.set.Receipts {
 		for _, l := range r.Lines {
@@ -133,10 +158,10 @@ func (b *business) bestSeller(brand string) string {
 	return most(count)
 }
 
-// fallbackStore is where members of a brand go whom no address leads to a store: the selling store with most receipts.
-func (b *business) fallbackStore(brand string) string {
+// FallbackStore is where members of a brand go whom no address leads to a store: the selling store with most receipts.
+func (b *Business) FallbackStore(brand string) string {
 	carries := map[string]bool{}
-	for _, s := range b.selling {
+	for _, s := range b.Selling {
 		carries[s.ID] = slices.Contains(s.Brands, brand)
 	}
 	receipts := map[string]int{}
@@ -160,31 +185,33 @@ func most(count map[string]int) string {
 }
 
 // staff are a selling store's two guides and its manager, all for every brand that it carries.
-func (b *business) staff(s dataset.Store) []object {
+func (b *Business) staff(s dataset.Store) []object {
 	person := func(id, role string, capacity int) object {
 		return object{
 			"id": id, "name": personName(id), "store": s.ID, "brands": s.Brands, "role": role, "capacity": capacity, "on_duty": true,
-			"employed_from": b.since.Format(time.RFC3339),
+			"employed_from": b.Since.Format(time.RFC3339),
 		}
 	}
 	return []object{
-		person(guideID(s.ID, 1), "guide", capacity), person(guideID(s.ID, 2), "guide", capacity), person(managerID(s.ID), "manager", 0),
+		person(GuideID(s.ID, 1), "guide", capacity), person(GuideID(s.ID, 2), "guide", capacity), person(ManagerID(s.ID), "manager", 0),
 	}
 }
 
-func guideID(store string, n int) string { return fmt.Sprintf("g-%s-%d", store, n) }
+// GuideID is a selling store's first or second guide.
+func GuideID(store string, n int) string { return fmt.Sprintf("g-%s-%d", store, n) }
 
-func managerID(store string) string { return "m-" + store }
+// ManagerID is a selling store's manager.
+func ManagerID(store string) string { return "m-" + store }
 
 func tillID(store string) string { return "t-" + store }
 
-// sellingGuide is who sold a receipt: one of the store's two guides, and for one receipt in twelve nobody who said so.
-func sellingGuide(r *dataset.Receipt) string {
+// SellingGuide is who sold a receipt: one of the store's two guides, and for one receipt in twelve nobody who said so.
+func SellingGuide(r *dataset.Receipt) string {
 	switch n := spread(r.Number, 12); {
 	case r.Channel != "" || n == 0:
 		return ""
 	default:
-		return guideID(r.Store, 1+n%2)
+		return GuideID(r.Store, 1+n%2)
 	}
 }
 

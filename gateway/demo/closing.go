@@ -25,7 +25,7 @@ type closed struct {
 func (d *demo) closeDays(ctx context.Context) error {
 	dates := d.business.dates(time.Now())
 	var mu sync.Mutex
-	err := each(ctx, d.business.brands, func(ctx context.Context, _ int, brand string) error {
+	err := each(ctx, d.business.Brands, func(ctx context.Context, _ int, brand string) error {
 		for _, date := range dates {
 			c, err := d.closeDay(ctx, brand, date)
 			if err != nil {
@@ -40,7 +40,7 @@ func (d *demo) closeDays(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.say("closed   %d days of %d brands: %d commission entries", len(dates), len(d.business.brands), d.summary.CommissionEntries)
+	d.say("closed   %d days of %d brands: %d commission entries", len(dates), len(d.business.Brands), d.summary.CommissionEntries)
 	return nil
 }
 
@@ -82,7 +82,7 @@ type statement struct {
 func (d *demo) readStatements(ctx context.Context) error {
 	type key struct{ brand, date string }
 	var days []key
-	for _, brand := range d.business.brands {
+	for _, brand := range d.business.Brands {
 		for _, date := range d.business.dates(time.Now()) {
 			days = append(days, key{brand, date})
 		}

@@ -34,7 +34,7 @@ type demo struct {
 	Options
 	client   *client
 	set      *dataset.Set
-	business *business
+	business *Business
 	tills    map[string]*till // by store
 	known    map[string]bool  // external ids that the server took
 	refused  *csv.Writer
@@ -90,7 +90,7 @@ func (d *demo) read(context.Context) error {
 		return err
 	}
 	d.set = set
-	if d.business, err = newBusiness(set); err != nil {
+	if d.business, err = NewBusiness(set); err != nil {
 		return err
 	}
 	d.summary.Rows.Receipts, d.summary.Rows.ReceiptLines = len(set.Receipts), set.Lines

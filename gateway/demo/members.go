@@ -31,7 +31,7 @@ const shown = 10
 func (d *demo) readMembers(ctx context.Context) error {
 	members, dual := map[string]bool{}, map[string]bool{}
 	var found []unified
-	for _, brand := range d.business.brands {
+	for _, brand := range d.business.Brands {
 		err := pages(ctx, d.client, "/v1/members", url.Values{"brand": {brand}}, func(items []member) error {
 			for _, m := range items {
 				members[m.ID] = true

@@ -25,7 +25,7 @@ func (d *demo) audit(ctx context.Context) error {
 
 // schedule ends the replay of the past: from now on the brands' days are closed every morning.
 func (d *demo) schedule(ctx context.Context) error {
-	for _, brand := range d.business.brands {
+	for _, brand := range d.business.Brands {
 		if err := d.client.send(ctx, http.MethodPatch, "/v1/brands/"+brand, object{"close_at": "10:00"}, nil); err != nil {
 			return err
 		}
@@ -36,10 +36,10 @@ func (d *demo) schedule(ctx context.Context) error {
 
 // makeUsers makes a user of each role, or gives those of an earlier run a new password, and says how to sign in.
 func (d *demo) makeUsers(ctx context.Context) error {
-	brand := d.business.brands[0]
-	store := d.business.selling[0]
-	for _, s := range d.business.selling {
-		if s.ID == d.business.fallbackStore(brand) {
+	brand := d.business.Brands[0]
+	store := d.business.Selling[0]
+	for _, s := range d.business.Selling {
+		if s.ID == d.business.FallbackStore(brand) {
 			store = s
 		}
 	}
@@ -50,7 +50,7 @@ func (d *demo) makeUsers(ctx context.Context) error {
 		{"username": "auditor", "role": "auditor", "brand": brand},
 		{"username": "region", "role": "regional_manager", "brand": brand, "region": store.Region},
 		{"username": "manager", "role": "store_manager", "store": store.ID},
-		{"username": "guide", "role": "guide", "store": store.ID, "guide": guideID(store.ID, 1)},
+		{"username": "guide", "role": "guide", "store": store.ID, "guide": GuideID(store.ID, 1)},
 	}
 	d.say("sign in  at %s with password %s as", d.BaseURL, password)
 	for _, user := range users {

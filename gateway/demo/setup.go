@@ -25,7 +25,7 @@ type importReport struct {
 
 // setUp makes brands, programs and plans, imports the stores and hires their people. A second run finds it all there.
 func (d *demo) setUp(ctx context.Context) error {
-	for _, brand := range d.business.brands {
+	for _, brand := range d.business.Brands {
 		if err := d.client.make(ctx, "/v1/brands", d.business.brand(brand)); err != nil {
 			return err
 		}
@@ -38,11 +38,11 @@ func (d *demo) setUp(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := d.client.make(ctx, "/v1/commission/plans", d.business.plan(brand)); err != nil {
+		if err := d.client.make(ctx, "/v1/commission/plans", d.business.Plan(brand)); err != nil {
 			return err
 		}
 	}
-	d.say("set up   %d brands, each with an online and a store program and a commission plan, in force from %s", len(d.business.brands), d.business.since.Format("2006-01-02"))
+	d.say("set up   %d brands, each with an online and a store program and a commission plan, in force from %s", len(d.business.Brands), d.business.Since.Format("2006-01-02"))
 
 	report := &importReport{}
 	if err := d.client.upload(ctx, "/v1/stores/import", d.set.StoresCSV, report); err != nil {
@@ -55,8 +55,8 @@ func (d *demo) setUp(ctx context.Context) error {
 	if err := d.hire(ctx); err != nil {
 		return err
 	}
-	for _, brand := range d.business.brands {
-		if store := d.business.fallbackStore(brand); store != "" {
+	for _, brand := range d.business.Brands {
+		if store := d.business.FallbackStore(brand); store != "" {
 			if err := d.client.send(ctx, http.MethodPatch, "/v1/brands/"+brand, object{"fallback_store": store}, nil); err != nil {
 				return err
 			}
@@ -67,8 +67,8 @@ func (d *demo) setUp(ctx context.Context) error {
 
 // hire makes the people and the till of every store that sells.
 func (d *demo) hire(ctx context.Context) error {
-	tills := make([]*till, len(d.business.selling))
-	err := each(ctx, d.business.selling, func(ctx context.Context, i int, s dataset.Store) error {
+	tills := make([]*till, len(d.business.Selling))
+	err := each(ctx, d.business.Selling, func(ctx context.Context, i int, s dataset.Store) error {
 		for _, person := range d.business.staff(s) {
 			if err := d.client.make(ctx, "/v1/guides", person); err != nil {
 				return err

@@ -17,7 +17,7 @@ type Summary struct {
 	CommissionEntries int64          `json:"commission_entries"`
 	Statements        Statements     `json:"statements"`
 	Audit             []Check        `json:"audit"`
-	Run               Circumstances            `json:"run"`
+	Run               Circumstances  `json:"run"`
 }
 
 // Rows counts what was read.

@@ -79,7 +79,7 @@ func newCashier(set *dataset.Set, known map[string]bool) *cashier {
 
 func (c *cashier) write(r *dataset.Receipt) ([]byte, error) {
 	t := transaction{
-		Type: "sale", BusinessTime: r.Time.Format(time.RFC3339), Member: c.buyer(r), Guide: sellingGuide(r), Currency: "CNY",
+		Type: "sale", BusinessTime: r.Time.Format(time.RFC3339), Member: c.buyer(r), Guide: SellingGuide(r), Currency: "CNY",
 		Lines: make([]line, len(r.Lines)), Tenders: []tender{{Type: []string{"alipay", "wechat", "card", "cash"}[spread(r.Number, 4)]}},
 	}
 	if r.Return {
