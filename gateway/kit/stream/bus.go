@@ -21,19 +21,23 @@ type Config struct {
 	Dir string       // where the embedded server keeps its streams; not used with URL
 	Log *slog.Logger // nil: slog.Default()
 
-	// MaxBytes is how much INTAKE, SALES and FACTS each hold at most before they refuse what is published; 0 means 8 GiB.
+	// MaxBytes is how much INTAKE, SALES and FACTS each hold at most before they refuse what is published; 0 means 4 GiB.
 	MaxBytes int64
 	// Durables are, per stream, the consumers whose messages are kept even before they connect for the first time.
 	Durables map[string][]string
 	// PurgeEvery is how often messages that every durable consumer is done with are removed; 0 means 15 s.
 	PurgeEvery time.Duration
+	// AckWait is how long after the last sign of life of a process what it was given goes to another one; 0 means 15 s.
+	AckWait time.Duration
 }
 
 const (
-	defaultMaxBytes   = 8 << 30
+	defaultMaxBytes   = 4 << 30
 	defaultPurgeEvery = 15 * time.Second
+	defaultAckWait    = 15 * time.Second
 	apiTimeout        = 10 * time.Second // of one request to the JetStream API
 	closeTimeout      = 10 * time.Second // for what is queued to be published when the bus closes
+	flushTimeout      = 2 * time.Second
 )
 
 // Bus is the connection to the streams.
@@ -48,6 +52,7 @@ type Bus struct {
 	running context.Context // ends when the bus closes
 	stop    context.CancelFunc
 	tasks   sync.WaitGroup
+	full    chan struct{} // a stream refused a message: purge soon
 
 	mu         sync.Mutex
 	closed     bool
@@ -64,10 +69,14 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 	if cfg.PurgeEvery == 0 {
 		cfg.PurgeEvery = defaultPurgeEvery
 	}
+	if cfg.AckWait == 0 {
+		cfg.AckWait = defaultAckWait
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	b := &Bus{cfg: cfg, log: cfg.Log.With("part", "stream"), publishers: map[string]*publisher{}, watches: map[watchKey]*watch{}}
+	b := &Bus{cfg: cfg, log: cfg.Log.With("part", "stream"), full: make(chan struct{}, 1),
+		publishers: map[string]*publisher{}, watches: map[watchKey]*watch{}}
 	b.running, b.stop = context.WithCancel(context.Background())
 	if err := b.open(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -142,6 +151,9 @@ func (b *Bus) Close() error {
 	b.stop()
 	b.tasks.Wait()
 	if b.nc != nil {
+		if err := b.nc.FlushTimeout(flushTimeout); err != nil {
+			b.log.Debug("closing without a flush: the last acknowledgements may be lost, which is harmless", "error", err)
+		}
 		b.nc.Close()
 	}
 	if b.server != nil {

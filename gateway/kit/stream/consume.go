@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -13,41 +14,48 @@ import (
 // Consumer describes who handles a stream's items.
 type Consumer struct {
 	Stream   string
-	Durable  string   // its name, under which its progress is kept; several processes that use it share the work
 	Subjects []string // of the stream; none means all
 	MaxItems int      // of one call of Handle; 0 means MaxItems
 	Handle   Handler
 
-	// Dead stores an item that Handle cannot do, with the reason (a *GivenUp); DeadLetters.Keep is one. It is called until it succeeds.
+	// Durable names the consumer, and its progress is kept under this name: each item is handled once, by one of the processes
+	// that use the name. A consumer without a name is a follower: each process gets every item published from now on.
+	Durable string
+	// Dead stores an item that Handle cannot do, with the reason (a *GivenUp); DeadLetters.Keep is one. It is called until
+	// it succeeds. A follower may leave it out; then such an item is only logged.
 	Dead func(ctx context.Context, item Item, reason error) error
+	// Missed is called when a follower was cut off for so long that items may have passed it by.
+	Missed func(ctx context.Context)
 }
 
 const (
-	ackWait    = 15 * time.Second // without a sign of life, a message is delivered again
-	keepAlive  = ackWait / 3
-	laterDelay = 500 * time.Millisecond // until a message with items that cannot be done yet is delivered again
-	stopGrace  = 20 * time.Second       // for the batch under way when a consumer is stopped
-	inboxBytes = 1 << 20                // messages that wait for the handler
-	pullBytes  = 2 << 20                // messages on their way, at least a few of the largest
-	maxPause   = 5 * time.Second        // between tries
+	laterDelay    = 500 * time.Millisecond // until a message with items that cannot be done yet is delivered again
+	stopGrace     = 20 * time.Second       // for the batch under way when a consumer is stopped
+	followerGone  = 5 * time.Minute        // after which the server forgets a follower that does not ask
+	inboxBytes    = 1 << 20                // messages that wait for the handler
+	pullBytes     = 2 << 20                // messages on their way, at least a few of the largest
+	maxPause      = 5 * time.Second        // between tries
+	drainTimeout  = 5 * time.Second        // for messages on their way when a consumer is stopped
+	firstReceive  = 100 * time.Millisecond // before receiving is tried again
+	fromBeginning = 0
 )
 
-// Consume starts a durable consumer. Batches are what is there, up to MaxItems items of one or several messages, one call of Handle at a
+// Consume starts a consumer. Batches are what is there, up to MaxItems items of one or several messages, one call of Handle at a
 // time in this process. It runs until ctx ends or stop is called; stop waits for the batch under way and hands the rest
-// back. Handle's ctx goes on until a while after that.
+// back. Handle's ctx goes on for a while after that.
 func (b *Bus) Consume(ctx context.Context, c Consumer) (stop func(), err error) {
-	if c.Handle == nil || c.Dead == nil || c.Durable == "" {
-		return nil, errors.New("stream: a consumer needs a name, a handler and a place for dead letters")
+	if c.Handle == nil || c.Durable != "" && c.Dead == nil {
+		return nil, errors.New("stream: a consumer needs a handler, and with a name a place for its dead letters")
 	}
 	if c.MaxItems == 0 {
 		c.MaxItems = MaxItems
 	}
-	source, err := b.durable(ctx, c)
+	k := &consumption{Consumer: c, bus: b, log: b.log.With("stream", c.Stream, "consumer", c.Durable), inbox: newInbox()}
+	source, err := k.subscribe(ctx)
 	if err != nil {
 		return nil, unavailable("consumer "+c.Durable, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	k := &consumption{bus: b, Consumer: c, log: b.log.With("stream", c.Stream, "durable", c.Durable), inbox: newInbox()}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -59,32 +67,43 @@ func (b *Bus) Consume(ctx context.Context, c Consumer) (stop func(), err error) 
 	}, nil
 }
 
-// durable creates the consumer or brings its settings up to date.
-func (b *Bus) durable(ctx context.Context, c Consumer) (jetstream.Consumer, error) {
-	s, err := b.js.Stream(ctx, c.Stream)
-	if err != nil {
-		return nil, err
-	}
-	cons, err := s.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: c.Durable, FilterSubjects: c.Subjects, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait,
-		MaxDeliver: -1, MaxAckPending: -1, // what waits for something further on must not hold that up
-	})
-	if err != nil || b.server == nil {
-		return cons, err
-	}
-	// Nobody else uses the embedded server, so what an earlier run held unacknowledged when it was killed can come again at once.
-	if cons.CachedInfo().NumAckPending > 0 {
-		_, err = s.ResetConsumer(ctx, c.Durable)
-	}
-	return cons, err
-}
-
 // consumption is a consumer at work in this process.
 type consumption struct {
 	Consumer
 	bus   *Bus
 	log   *slog.Logger
 	inbox *inbox
+	next  atomic.Uint64 // a follower's position: the sequence behind what it has handled
+}
+
+// subscribe creates the consumer at the server or brings its settings up to date.
+func (k *consumption) subscribe(ctx context.Context) (jetstream.Consumer, error) {
+	s, err := k.bus.js.Stream(ctx, k.Stream)
+	if err != nil {
+		return nil, err
+	}
+	cfg := jetstream.ConsumerConfig{
+		FilterSubjects: k.Subjects, AckPolicy: jetstream.AckExplicitPolicy, AckWait: k.bus.cfg.AckWait, MaxDeliver: -1,
+		MaxAckPending: -1, // what waits for something further on must not hold that up
+	}
+	if k.Durable == "" {
+		state := s.CachedInfo().State
+		if k.next.CompareAndSwap(fromBeginning, state.LastSeq+1) {
+			// it starts
+		} else if k.next.Load() < state.FirstSeq && k.Missed != nil {
+			k.Missed(ctx)
+		}
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, k.next.Load()
+		cfg.InactiveThreshold, cfg.MemoryStorage, cfg.Replicas = followerGone, true, 1
+		return s.CreateConsumer(ctx, cfg)
+	}
+	cfg.Durable = k.Durable
+	c, err := s.CreateOrUpdateConsumer(ctx, cfg)
+	if err == nil && k.bus.server != nil && c.CachedInfo().NumAckPending > 0 {
+		// Nobody else uses the embedded server, so what an earlier run held when it was killed can come again at once.
+		_, err = s.ResetConsumer(ctx, k.Durable)
+	}
+	return c, err
 }
 
 // run receives and handles until ctx ends.
@@ -96,14 +115,14 @@ func (k *consumption) run(ctx context.Context, source jetstream.Consumer) {
 	}()
 	handling, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { k.inbox.close(); time.AfterFunc(stopGrace, cancel) })()
+	defer context.AfterFunc(ctx, func() {
+		k.inbox.close()
+		time.AfterFunc(stopGrace, cancel)
+	})()
 	w := worker{consumption: k, stopped: ctx}
-	for {
-		batch := k.inbox.take(k.MaxItems)
-		if len(batch) == 0 {
-			break
-		}
+	for batch := k.inbox.take(k.MaxItems); len(batch) > 0; batch = k.inbox.take(k.MaxItems) {
 		w.work(handling, batch)
+		k.next.Store(max(k.next.Load(), batch[len(batch)-1].seq+1))
 		k.bus.acknowledged(watchKey{k.Stream, k.Durable})
 	}
 	<-received
@@ -111,15 +130,14 @@ func (k *consumption) run(ctx context.Context, source jetstream.Consumer) {
 
 // receive fills the inbox, over losses of the consumer and the connection.
 func (k *consumption) receive(ctx context.Context, source jetstream.Consumer) {
-	for pause := 100 * time.Millisecond; ; pause = min(2*pause, maxPause) {
-		sub, err := source.Consume(func(m jetstream.Msg) { k.deliver(m) }, jetstream.PullMaxBytes(pullBytes),
+	for pause := firstReceive; ; pause = min(2*pause, maxPause) {
+		sub, err := source.Consume(k.deliver, jetstream.PullMaxBytes(pullBytes),
 			jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { k.log.Debug("receiving", "error", err) }))
 		if err == nil {
-			pause = 100 * time.Millisecond
+			pause = firstReceive
 			select {
 			case <-ctx.Done():
-				sub.Drain() // what has arrived goes through deliver, which hands it back
-				<-sub.Closed()
+				k.handBack(sub)
 				return
 			case <-sub.Closed():
 				err = errors.New("the subscription has ended")
@@ -129,9 +147,19 @@ func (k *consumption) receive(ctx context.Context, source jetstream.Consumer) {
 			return
 		}
 		k.log.Warn("receiving again", "after", err)
-		if again, err := k.bus.durable(ctx, k.Consumer); err == nil {
+		if again, err := k.subscribe(ctx); err == nil {
 			source = again
 		}
+	}
+}
+
+// handBack ends a subscription: what is on its way arrives at deliver, which returns it to the server.
+func (k *consumption) handBack(sub jetstream.ConsumeContext) {
+	sub.Drain()
+	select {
+	case <-sub.Closed():
+	case <-time.After(drainTimeout):
+		sub.Stop()
 	}
 }
 
@@ -168,9 +196,6 @@ func (g *GivenUp) Error() string { return g.Err.Error() }
 func (g *GivenUp) Unwrap() error { return g.Err }
 
 // panicked is a handler's panic as an error.
-type panicked struct {
-	value any
-	stack []byte
-}
+type panicked struct{ value any }
 
-func (p *panicked) Error() string { return fmt.Sprintf("the handler panicked: %v", p.value) }
+func (p panicked) Error() string { return fmt.Sprintf("the handler panicked: %v", p.value) }

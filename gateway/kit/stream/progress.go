@@ -20,71 +20,103 @@ func (b *Bus) LastSeq(ctx context.Context, stream string) (uint64, error) {
 	return s.CachedInfo().State.LastSeq, nil
 }
 
-// SettledSeq is the sequence up to which a durable consumer is done with a stream: everything at or below it that the consumer
-// wants is handled or a dead letter.
-func (b *Bus) SettledSeq(ctx context.Context, stream, durable string) (uint64, error) {
-	seq, err := b.settledSeq(ctx, stream, durable)
-	if err != nil {
-		return 0, unavailable("progress of "+durable, err)
-	}
-	return seq, nil
+// Progress is how far a consumer has come.
+type Progress struct {
+	Settled     uint64 // up to this sequence it is done: everything that it wants is handled or a dead letter
+	Pending     uint64 // messages it has not been given yet
+	Unanswered  int    // messages it has been given and not answered, those put off included
+	Redelivered int    // of these, messages given more than once
 }
 
-// settledSeq works it out from the consumer's ack floor, which covers the messages that match its filter only: what lies between the
-// floor and the next match does not concern it. The next match is looked up at the stream itself, because a replica
-// that answers for the consumer may lag behind.
-func (b *Bus) settledSeq(ctx context.Context, stream, durable string) (uint64, error) {
-	s, err := b.js.Stream(ctx, stream)
-	if err != nil {
-		return 0, err
+// Progress tells how far a durable consumer is; fault.NotFound if it does not exist (yet).
+func (b *Bus) Progress(ctx context.Context, stream, durable string) (Progress, error) {
+	p, err := b.progress(ctx, stream, durable)
+	switch {
+	case errors.Is(err, jetstream.ErrConsumerNotFound):
+		return Progress{}, fault.New(fault.NotFound, "unknown_consumer", "no consumer of this name").Because(err)
+	case err != nil:
+		return Progress{}, unavailable("progress of "+durable, err)
 	}
-	last := s.CachedInfo().State.LastSeq
-	c, err := s.Consumer(ctx, durable)
+	return p, nil
+}
+
+// Ready tells whether the streams can be reached now: fault.Unavailable if not.
+func (b *Bus) Ready(ctx context.Context) error {
+	_, err := b.LastSeq(ctx, Intake)
+	return err
+}
+
+// ackFloor asks for a consumer's progress with Settled as its ack floor. That covers only the messages that match the consumer's
+// filters, which it returns too.
+func (b *Bus) ackFloor(ctx context.Context, stream, consumer string) (Progress, []string, error) {
+	c, err := b.js.Consumer(ctx, stream, consumer)
 	if err != nil {
-		return 0, err
+		return Progress{}, nil, err
 	}
 	info := c.CachedInfo()
-	floor := info.AckFloor.Stream
-	filters := info.Config.FilterSubjects
-	if info.Config.FilterSubject != "" {
-		filters = []string{info.Config.FilterSubject}
+	p := Progress{Settled: info.AckFloor.Stream, Pending: info.NumPending, Unanswered: info.NumAckPending, Redelivered: info.NumRedelivered}
+	switch {
+	case info.Config.FilterSubject != "":
+		return p, []string{info.Config.FilterSubject}, nil
+	case len(info.Config.FilterSubjects) > 0:
+		return p, info.Config.FilterSubjects, nil
+	default:
+		return p, []string{">"}, nil
 	}
-	if floor >= last || len(filters) == 0 && info.NumPending+uint64(info.NumAckPending) > 0 {
-		return floor, nil
+}
+
+// progress works out Settled in full: what lies between the ack floor and the next match of the filters does not concern the
+// consumer. The next match is looked up at the stream itself, because a replica that answers for the consumer may
+// lag behind.
+func (b *Bus) progress(ctx context.Context, stream, consumer string) (Progress, error) {
+	s, err := b.js.Stream(ctx, stream)
+	if err != nil {
+		return Progress{}, err
 	}
-	if len(filters) == 0 {
-		filters = []string{">"}
+	settled := s.CachedInfo().State.LastSeq // read before the floor
+	p, filters, err := b.ackFloor(ctx, stream, consumer)
+	if err != nil || p.Settled >= settled {
+		return p, err
+	}
+	if filters[0] == ">" && p.Pending+uint64(p.Unanswered) > 0 {
+		return p, nil
 	}
 	for _, filter := range filters {
-		next, err := s.GetMsg(ctx, floor+1, jetstream.WithGetMsgSubject(filter))
+		next, err := s.GetMsg(ctx, p.Settled+1, jetstream.WithGetMsgSubject(filter))
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
 		case err != nil:
-			return 0, err
+			return Progress{}, err
 		default:
-			last = min(last, next.Sequence-1)
+			settled = min(settled, next.Sequence-1)
 		}
 	}
-	return max(last, floor), nil
+	p.Settled = max(settled, p.Settled)
+	return p, nil
 }
 
-// WaitDone returns when a durable consumer is done with everything of its stream up to seq, as SettledSeq counts it. Consumers of this
-// process wake it after their acknowledgements; those elsewhere are asked again and again.
+// WaitDone returns when a durable consumer is done with everything of its stream up to seq, as Progress.Settled counts it; a consumer
+// that does not exist yet is waited for. Consumers of this process wake it after their acknowledgements, those elsewhere
+// are asked again and again. fault.Unavailable if the bus closes meanwhile.
 func (b *Bus) WaitDone(ctx context.Context, stream, durable string, seq uint64) error {
 	key := watchKey{stream, durable}
 	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
-		return errClosed
-	}
+	defer b.mu.Unlock()
 	w := b.watches[key]
 	if w == nil {
 		w = &watch{moved: make(chan struct{}), kick: make(chan struct{}, 1)}
 		b.watches[key] = w
 	}
-	for w.floor < seq {
-		w.waiters++
-		if w.waiters == 1 {
+	w.waiters++
+	defer func() { w.waiters-- }()
+	for w.settled < seq {
+		if b.closed {
+			return errClosed
+		}
+		if w.followed {
+			w.lookAgain()
+		} else {
+			w.followed = true
 			b.tasks.Go(func() { b.follow(key, w) })
 		}
 		moved := w.moved
@@ -98,13 +130,10 @@ func (b *Bus) WaitDone(ctx context.Context, stream, durable string, seq uint64) 
 			err = errClosed
 		}
 		b.mu.Lock()
-		w.waiters--
 		if err != nil {
-			b.mu.Unlock()
 			return err
 		}
 	}
-	b.mu.Unlock()
 	return nil
 }
 
@@ -112,10 +141,18 @@ type watchKey struct{ stream, durable string }
 
 // watch is a consumer's progress as far as this process knows it. The bus's mutex guards it.
 type watch struct {
-	floor   uint64
-	waiters int
-	moved   chan struct{} // closed when floor grows
-	kick    chan struct{} // this process acknowledged something
+	settled  uint64
+	waiters  int
+	followed bool          // by a task that asks for the progress
+	moved    chan struct{} // closed when settled grows
+	kick     chan struct{} // wakes that task
+}
+
+func (w *watch) lookAgain() {
+	select {
+	case w.kick <- struct{}{}:
+	default:
+	}
 }
 
 const (
@@ -123,21 +160,27 @@ const (
 	pollMost  = 50 * time.Millisecond
 )
 
-// follow asks for a consumer's progress as long as somebody waits for it.
+// follow asks for a consumer's progress as long as somebody waits for it. The ack floor alone is one request, and does as long as
+// it moves.
 func (b *Bus) follow(key watchKey, w *watch) {
-	pause := pollFirst
+	known, pause := uint64(0), pollFirst
 	for {
-		floor, err := b.settledSeq(b.running, key.stream, key.durable)
+		p, _, err := b.ackFloor(b.running, key.stream, key.durable)
+		if err == nil && p.Settled <= known {
+			p, err = b.progress(b.running, key.stream, key.durable)
+		}
 		b.mu.Lock()
-		if err == nil && floor > w.floor {
-			w.floor = floor
+		if err == nil && p.Settled > w.settled {
+			w.settled = p.Settled
 			close(w.moved)
 			w.moved = make(chan struct{})
 			pause = pollFirst
 		}
-		idle := w.waiters == 0
+		known = w.settled
+		w.followed = w.waiters > 0
+		followed := w.followed
 		b.mu.Unlock()
-		if idle {
+		if !followed {
 			return
 		}
 		select {
@@ -154,14 +197,9 @@ func (b *Bus) follow(key watchKey, w *watch) {
 // acknowledged tells those who wait for a consumer that it got on.
 func (b *Bus) acknowledged(key watchKey) {
 	b.mu.Lock()
-	w := b.watches[key]
-	b.mu.Unlock()
-	if w == nil {
-		return
-	}
-	select {
-	case w.kick <- struct{}{}:
-	default:
+	defer b.mu.Unlock()
+	if w := b.watches[key]; w != nil {
+		w.lookAgain()
 	}
 }
 

@@ -78,6 +78,7 @@ type publisher struct {
 	mu     sync.Mutex
 	queue  []*parcel // the last one takes further items
 	queued int       // bytes in queue
+	spare  [][]byte  // bodies to be used again
 	closed bool
 }
 
@@ -104,7 +105,7 @@ func (p *publisher) enqueue(items [][]byte) ([]*parcel, error) {
 	for _, item := range items {
 		n := len(p.queue)
 		if n == 0 || !p.queue[n-1].fits(item) {
-			p.queue = append(p.queue, &parcel{done: make(chan struct{})})
+			p.queue = append(p.queue, &parcel{pack: pack{bytes: p.body()}, done: make(chan struct{})})
 			n++
 		}
 		last := p.queue[n-1]
@@ -181,12 +182,36 @@ func (p *publisher) run() {
 
 func (p *publisher) settle(done *parcel, ack *jetstream.PubAck, err error) {
 	if err != nil {
-		done.err = publishFault(p.subject, err)
+		done.err = p.bus.publishFault(p.subject, err)
 	} else {
 		done.seq = ack.Sequence
+		p.recycle(done.bytes)
 	}
 	done.bytes, done.future = nil, nil
 	close(done.done)
+}
+
+// body is an empty buffer for a parcel. The caller holds the mutex.
+func (p *publisher) body() []byte {
+	n := len(p.spare)
+	if n == 0 {
+		return nil
+	}
+	body := p.spare[n-1]
+	p.spare = p.spare[:n-1]
+	return body[:0]
+}
+
+// recycle keeps the body of a parcel that nobody reads any more.
+func (p *publisher) recycle(body []byte) {
+	if cap(body) > 2*MaxBytes {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.spare) <= maxInFlight {
+		p.spare = append(p.spare, body)
+	}
 }
 
 // close waits until what is queued is published or has failed.
@@ -210,12 +235,16 @@ func (b *Bus) send(m *nats.Msg, options ...jetstream.PublishOpt) (jetstream.PubA
 }
 
 // publishFault says what a publisher can do about an error. Everything but a message over the server's limit may succeed later.
-func publishFault(subject string, err error) error {
+func (b *Bus) publishFault(subject string, err error) error {
 	stream := streamOf(subject)
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
 		switch api.ErrorCode {
 		case errStoreFailed, errNoStorage, errNoResources:
+			select {
+			case b.full <- struct{}{}:
+			default:
+			}
 			return fault.New(fault.Unavailable, strings.ToLower(stream)+"_full", "the stream %s is full", stream).Because(err)
 		case errMessageTooLarge:
 			return fault.New(fault.TooLarge, "event_too_large", "an event is over the server's limit").Because(err)

@@ -51,33 +51,41 @@ func (b *Bus) streams() []jetstream.StreamConfig {
 	}
 }
 
-// ensureStreams creates the streams or brings their settings up to date, on three servers where there are so many.
+// ensureStreams creates the streams or brings their settings up to date, on three servers where there are so many. A stream that
+// somebody gave more replicas keeps them.
 func (b *Bus) ensureStreams(ctx context.Context) error {
-	replicas := replicasWanted
+	wanted := replicasWanted
 	if b.server != nil {
-		replicas = 1
+		wanted = 1
 	}
+	fewest := wanted
 	for _, cfg := range b.streams() {
-		cfg.Replicas = replicas
+		has := 1
+		if old, err := b.js.Stream(ctx, cfg.Name); err == nil {
+			has = old.CachedInfo().Config.Replicas
+		} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return unavailable("stream "+cfg.Name, err)
+		}
+		cfg.Replicas = max(wanted, has)
 		_, err := b.js.CreateOrUpdateStream(ctx, cfg)
-		if replicas > 1 && tooFewServers(err) {
-			replicas = 1
-			cfg.Replicas = 1
+		if tooFewServers(err) {
+			cfg.Replicas = has
 			_, err = b.js.CreateOrUpdateStream(ctx, cfg)
 		}
 		if err != nil {
 			return fmt.Errorf("stream: create or update stream %s: %w", cfg.Name, err)
 		}
+		fewest = min(fewest, cfg.Replicas)
 	}
 	switch {
 	case b.server != nil:
 		b.notes = []string{"streams: embedded NATS, each message synced to disk before it is acknowledged"}
-	case replicas == replicasWanted:
+	case fewest == replicasWanted:
 		b.notes = []string{"streams: NATS cluster, each message on a majority of 3 replicas before it is acknowledged"}
 	default:
 		b.notes = []string{
-			"streams: external NATS without a cluster of 3, one replica each: the loss of its disk loses what is in the streams",
-			"streams: unless that server runs with jetstream { sync_interval: always }, a crash of its machine may lose what it acknowledged last",
+			fmt.Sprintf("streams: external NATS without 3 servers for 3 replicas, %d of each stream: losing a disk loses what is in the streams", fewest),
+			"streams: unless that server has sync_interval: always, a crash of its machine may lose what it acknowledged last",
 		}
 	}
 	return nil
@@ -93,64 +101,3 @@ const (
 	errNoReplicas jetstream.ErrorCode = 10074
 	errNoPeers    jetstream.ErrorCode = 10005
 )
-
-// purgeRegularly removes what every durable consumer is done with.
-func (b *Bus) purgeRegularly() {
-	tick := time.NewTicker(b.cfg.PurgeEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-b.running.Done():
-			return
-		case <-tick.C:
-		}
-		if !b.nc.IsConnected() {
-			continue
-		}
-		for _, cfg := range b.streams() {
-			if err := b.purge(b.running, cfg.Name); err != nil && b.running.Err() == nil {
-				b.log.Warn("purging a stream failed", "stream", cfg.Name, "error", err)
-			}
-		}
-	}
-}
-
-// purge removes the messages of a stream that lie below the floor of its slowest consumer. A stream without consumers, or
-// without one of those in Config.Durables, keeps everything.
-func (b *Bus) purge(ctx context.Context, stream string) error {
-	s, err := b.js.Stream(ctx, stream)
-	if err != nil {
-		return err
-	}
-	names := map[string]bool{}
-	list := s.ConsumerNames(ctx)
-	for name := range list.Name() {
-		names[name] = true
-	}
-	if err := list.Err(); err != nil {
-		return err
-	}
-	for _, needed := range b.cfg.Durables[stream] {
-		if !names[needed] {
-			return nil
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	floor := ^uint64(0)
-	for name := range names {
-		done, err := b.settledSeq(ctx, stream, name)
-		if err != nil {
-			return err
-		}
-		floor = min(floor, done)
-	}
-	if floor < s.CachedInfo().State.FirstSeq {
-		return nil
-	}
-	if stream == Schedules {
-		return s.Purge(ctx, jetstream.WithPurgeSubject("triggers.>"), jetstream.WithPurgeSequence(floor+1))
-	}
-	return s.Purge(ctx, jetstream.WithPurgeSequence(floor+1))
-}

@@ -132,8 +132,8 @@ func (w *worker) handle(ctx context.Context, from, to int) {
 func (w *worker) call(ctx context.Context, items []Item) (later []int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &panicked{value: v, stack: debug.Stack()}
 			w.log.Error("a handler panicked", "value", v, "stack", string(debug.Stack()))
+			later, err = nil, panicked{v}
 		}
 	}()
 	return w.Handle(ctx, items)
@@ -143,6 +143,10 @@ func (w *worker) call(ctx context.Context, items []Item) (later []int, err error
 func (w *worker) bury(ctx context.Context, at int, reason *GivenUp) {
 	item := w.items[at]
 	w.log.Error("an item goes to the dead letters", "subject", item.Subject, "seq", item.Seq, "index", item.Index, "tries", reason.Tries, "error", reason)
+	if w.Dead == nil {
+		w.states[at] = done
+		return
+	}
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		err := w.Dead(ctx, item, reason)
 		if err == nil {
@@ -160,7 +164,7 @@ func (w *worker) bury(ctx context.Context, at int, reason *GivenUp) {
 func (w *worker) holdOn(batch []*message) (release func()) {
 	over := make(chan struct{})
 	go func() {
-		tick := time.NewTicker(keepAlive)
+		tick := time.NewTicker(w.bus.cfg.AckWait / 3)
 		defer tick.Stop()
 		for {
 			select {
