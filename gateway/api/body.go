@@ -24,7 +24,7 @@ const (
 	prefetched = 8 << 10
 	// drained is how much of a body that nobody read is taken from the connection, so that the client gets to read the answer
 	// before the connection is closed.
-	drained = 8 << 20
+	drained = 32 << 20
 	// bodyIdle is how long a client may pause within a body.
 	bodyIdle = 30 * time.Second
 )

@@ -84,22 +84,24 @@ func (p *Principal) Within(s Scope) bool {
 	if p.Brand != "" && s.Brand != "" && s.Brand != p.Brand {
 		return false
 	}
+	// A principal without the scope of its role sees nothing, also not what belongs nowhere.
+	has := func(own, of string) bool { return own != "" && own == of }
 	switch p.Role {
 	case PlatformAdmin:
 		return true
 	case BrandHQ, Finance, Auditor:
-		return s.Brand == p.Brand
+		return has(p.Brand, s.Brand)
 	case RegionalManager:
-		return s.Brand == p.Brand && slices.Contains(s.Regions, p.Region)
+		return has(p.Brand, s.Brand) && p.Region != "" && slices.Contains(s.Regions, p.Region)
 	case DealerAdmin:
-		return s.Dealer == p.Dealer
+		return has(p.Dealer, s.Dealer)
 	case StoreManager, TerminalRole:
-		return s.Store == p.Store
+		return has(p.Store, s.Store)
 	case GuideRole:
 		if s.Guide != "" {
-			return s.Guide == p.Guide
+			return has(p.Guide, s.Guide)
 		}
-		return s.Store == p.Store
+		return has(p.Store, s.Store)
 	default:
 		return false
 	}
