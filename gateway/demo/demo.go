@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -44,17 +43,8 @@ type demo struct {
 
 // Run plays the whole way once. It fails where the server does not answer as it must; whether the audit holds, the summary says.
 func Run(ctx context.Context, o Options) (*Summary, error) {
-	d := &demo{Options: o, client: newClient(o.BaseURL, o.Token), earned: map[string]int64{}}
+	d := &demo{Options: o, client: newClient(o.BaseURL, o.Token), earned: map[string]int64{}, summary: newSummary(o.BaseURL, o.Dir)}
 	defer d.client.close()
-	d.summary = &Summary{
-		Refused:      Refused{ByCode: map[string]int{}},
-		Transactions: map[string]int{"applied": 0, "duplicate": 0, "waiting": 0, "anomaly": 0, "rejected": 0, "dead": 0},
-		Run: Circumstances{
-			Address: o.BaseURL, StartedAt: time.Now().UTC(), Seconds: map[string]float64{}, Codes: map[string]int{},
-			RefusedFile: filepath.Join(o.Dir, "refused.csv"), UnifiedFile: filepath.Join(o.Dir, "unified.csv"),
-			AuditPosition: map[string]map[string]int64{},
-		},
-	}
 	file, err := os.OpenFile(d.summary.Run.RefusedFile, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("demo: %w", err)

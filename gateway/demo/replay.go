@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,6 +28,14 @@ type outcome struct {
 	Status  string `json:"status"`
 	Code    string `json:"code"`
 	Detail  string `json:"detail"`
+
+	Points     *json.RawMessage `json:"points"` // absent until the domain has projected it …
+	Commission *json.RawMessage `json:"commission"`
+}
+
+// projected reports whether all that follows from the transaction has been booked.
+func (o outcome) projected() bool {
+	return o.final() && (o.Status != "applied" || o.Points != nil && o.Commission != nil)
 }
 
 // final reports whether nothing can change the outcome any more: neither a decision nor a sale that has not come.
@@ -67,7 +76,7 @@ func (d *demo) replay(ctx context.Context) error {
 	counted := &tally{statuses: d.summary.Transactions, codes: d.summary.Run.Codes}
 	for day := range byDay(d.set.Receipts) {
 		started := time.Now()
-		parcels, err := d.parcels(day, cashier)
+		parcels, err := d.parcels(day, cashier, batchItems)
 		if err != nil {
 			return err
 		}
@@ -96,11 +105,11 @@ func byDay(receipts []*dataset.Receipt) func(yield func([]*dataset.Receipt) bool
 	}
 }
 
-// parcels packs a day's receipts: each till's in batches, each order alone.
-func (d *demo) parcels(day []*dataset.Receipt, cashier *cashier) ([]parcel, error) {
+// parcels packs receipts: each till's in batches of at most size, each order alone.
+func (d *demo) parcels(receipts []*dataset.Receipt, cashier *cashier, size int) ([]parcel, error) {
 	var parcels []parcel
 	open := map[string]int{} // by store, position of the batch that is being filled
-	for _, r := range day {
+	for _, r := range receipts {
 		body, err := cashier.write(r)
 		if err != nil {
 			return nil, err
@@ -110,7 +119,7 @@ func (d *demo) parcels(day []*dataset.Receipt, cashier *cashier) ([]parcel, erro
 			continue
 		}
 		i, ok := open[r.Store]
-		if !ok || len(parcels[i].receipts) == batchItems || len(parcels[i].body)+len(body) > batchBytes {
+		if !ok || len(parcels[i].receipts) == size || len(parcels[i].body)+len(body) > batchBytes {
 			t := d.tills[r.Store]
 			if t == nil {
 				return nil, fmt.Errorf("demo: receipt %s is of a store that is not in the list", r.Number)

@@ -34,7 +34,7 @@ func TestParcelsHoldEveryReceiptOnce(t *testing.T) {
 		} else {
 			last = date
 		}
-		parcels, err := d.parcels(day, c)
+		parcels, err := d.parcels(day, c, batchItems)
 		if err != nil {
 			t.Fatal(err)
 		}

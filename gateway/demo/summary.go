@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -72,6 +73,18 @@ type Circumstances struct {
 	UnifiedFile   string                      `json:"unified_file"`
 	Codes         map[string]int              `json:"codes"`          // of transactions that were not applied
 	AuditPosition map[string]map[string]int64 `json:"audit_position"` // by equation: stream sequences and the like
+}
+
+func newSummary(address, dir string) *Summary {
+	return &Summary{
+		Refused:      Refused{ByCode: map[string]int{}},
+		Transactions: map[string]int{"applied": 0, "duplicate": 0, "waiting": 0, "anomaly": 0, "rejected": 0, "dead": 0},
+		Run: Circumstances{
+			Address: address, StartedAt: time.Now().UTC(), Seconds: map[string]float64{}, Codes: map[string]int{},
+			RefusedFile: filepath.Join(dir, "refused.csv"), UnifiedFile: filepath.Join(dir, "unified.csv"),
+			AuditPosition: map[string]map[string]int64{},
+		},
+	}
 }
 
 // OK reports whether every equation of the audit holds.
