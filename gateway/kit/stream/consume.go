@@ -34,7 +34,7 @@ const (
 	followerGone  = 5 * time.Minute        // after which the server forgets a follower that does not ask
 	inboxBytes    = 1 << 20                // messages that wait for the handler
 	pullBytes     = 2 << 20                // messages on their way, at least a few of the largest
-	maxPause      = 5 * time.Second        // between tries
+	maxPause      = 2 * time.Second        // between tries
 	drainTimeout  = 5 * time.Second        // for messages on their way when a consumer is stopped
 	firstReceive  = 100 * time.Millisecond // before receiving is tried again
 	fromBeginning = 0
@@ -128,27 +128,50 @@ func (k *consumption) run(ctx context.Context, source jetstream.Consumer) {
 	<-received
 }
 
-// receive fills the inbox, over losses of the consumer and the connection.
+// receive fills the inbox until ctx ends, over losses of the connection and of the consumer itself.
 func (k *consumption) receive(ctx context.Context, source jetstream.Consumer) {
 	for pause := firstReceive; ; pause = min(2*pause, maxPause) {
-		sub, err := source.Consume(k.deliver, jetstream.PullMaxBytes(pullBytes),
-			jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { k.log.Debug("receiving", "error", err) }))
-		if err == nil {
-			pause = firstReceive
-			select {
-			case <-ctx.Done():
-				k.handBack(sub)
-				return
-			case <-sub.Closed():
-				err = errors.New("the subscription has ended")
-			}
+		err := k.receiveFrom(ctx, source)
+		if ctx.Err() != nil {
+			return
 		}
+		k.log.Warn("receiving was interrupted", "error", err)
 		if !sleep(ctx, pause) {
 			return
 		}
-		k.log.Warn("receiving again", "after", err)
 		if again, err := k.subscribe(ctx); err == nil {
-			source = again
+			source, pause = again, firstReceive
+		}
+	}
+}
+
+// receiveFrom receives until ctx ends or the consumer is gone. The client library goes on by itself when the connection
+// was lost, but not when the consumer was: it only reports that nobody answers.
+func (k *consumption) receiveFrom(ctx context.Context, source jetstream.Consumer) error {
+	trouble := make(chan error, 1)
+	sub, err := source.Consume(k.deliver, jetstream.PullMaxBytes(pullBytes),
+		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+			select {
+			case trouble <- err:
+			default:
+			}
+		}))
+	if err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			k.handBack(sub)
+			return ctx.Err()
+		case <-sub.Closed():
+			return errors.New("the subscription has ended")
+		case reported := <-trouble:
+			k.log.Debug("receiving", "error", reported)
+			if _, err := source.Info(ctx); errors.Is(err, jetstream.ErrConsumerNotFound) {
+				k.handBack(sub)
+				return err
+			}
 		}
 	}
 }

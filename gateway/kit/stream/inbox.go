@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -14,7 +15,7 @@ type message struct {
 	torn  error // why its body cannot be read
 }
 
-// inbox holds delivered messages for the worker, up to a number of bytes.
+// inbox holds delivered messages for the worker, up to a number of bytes, in the order of their delivery.
 type inbox struct {
 	mu      sync.Mutex
 	changed sync.Cond
@@ -43,6 +44,13 @@ func (i *inbox) put(m *message) bool {
 	i.bytes += len(m.Data())
 	i.changed.Broadcast()
 	return true
+}
+
+// held are the messages that wait now.
+func (i *inbox) held() []*message {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.Clone(i.waiting)
 }
 
 // take waits for messages and returns those there with up to max items together (one message at least); none once the inbox is closed, whose

@@ -160,7 +160,7 @@ func (w *worker) bury(ctx context.Context, at int, reason *GivenUp) {
 	}
 }
 
-// holdOn keeps telling the server that the batch is being worked on, until the returned function is called.
+// holdOn keeps telling the server that the batch and what waits behind it are in good hands, until the returned function is called.
 func (w *worker) holdOn(batch []*message) (release func()) {
 	over := make(chan struct{})
 	go func() {
@@ -172,7 +172,7 @@ func (w *worker) holdOn(batch []*message) (release func()) {
 				return
 			case <-tick.C:
 			}
-			for _, m := range batch {
+			for _, m := range append(w.inbox.held(), batch...) {
 				w.check(m.InProgress())
 			}
 		}
