@@ -229,8 +229,7 @@ func (b *book) enter(a *account, e *Entry) {
 		b.change(l.Back.Entry, a.ID, l.Back.ExpiresOn, l.Points)
 	}
 	if e.Kind == KindRerated {
-		own, _, _ := strings.Cut(e.ID, "|")
-		b.change(own, a.ID, e.ExpiresOn, e.Points)
+		b.change(e.original(), a.ID, e.ExpiresOn, e.Points)
 	}
 	a.Seq++
 	a.dirty = true

@@ -70,8 +70,14 @@ func entryID(event string, position int) string { return event + "#" + strconv.I
 
 // Event is the event that an entry belongs to. A receipt's number may contain #, never |.
 func (e *Entry) Event() string {
-	own, _, _ := strings.Cut(e.ID, "|")
+	own := e.original()
 	return own[:strings.LastIndexByte(own, '#')]
+}
+
+// original is the id of the entry that a re-rating corrects; of others their own.
+func (e *Entry) original() string {
+	own, _, _ := strings.Cut(e.ID, "|")
+	return own
 }
 
 // Cause is the event whose lateness made a re-rating; empty for other entries.
