@@ -4,14 +4,17 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"scrm/commission/commissionevent"
 	"scrm/gateway/kit/docdb"
 	"scrm/gateway/kit/docdb/docdbtest"
 	"scrm/gateway/kit/fault"
 	"scrm/gateway/kit/stream"
+	"scrm/gateway/kit/stream/streamtest"
 	"scrm/gateway/kit/when"
 	"scrm/gateway/kit/wire"
 	"scrm/guide/guideevent"
@@ -186,4 +189,38 @@ func giveBack(receipt string, date when.Date, of *storeevent.Verdict, line int, 
 		Original: &storeevent.Original{EventID: of.EventID, Line: line, SoldQty: sold.Qty, SoldPaid: sold.Paid, PaidBefore: before},
 	}}
 	return v
+}
+
+// told are the first n facts that the service told, as others receive them.
+func told(t testing.TB, s *Service, n int) []commissionevent.DayClosed {
+	t.Helper()
+	bus := streamtest.Open(t)
+	facts := make(chan commissionevent.DayClosed, n)
+	stop, err := bus.Consume(t.Context(), stream.Consumer{
+		Stream: stream.Facts, Durable: "test", Subjects: []string{stream.SubjectDayClosed},
+		Handle: func(_ context.Context, items []stream.Item) ([]int, error) {
+			for _, item := range items {
+				var fact commissionevent.DayClosed
+				if err := wire.Unmarshal(item.Data, &fact); err != nil {
+					return nil, err
+				}
+				facts <- fact
+			}
+			return nil, nil
+		},
+		Dead: s.ProjectDead,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	var relay sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	relay.Go(func() { bus.Relay(ctx, s.Outbox()) })
+	t.Cleanup(func() { cancel(); relay.Wait() })
+	out := make([]commissionevent.DayClosed, n)
+	for i := range out {
+		out[i] = <-facts
+	}
+	return out
 }
