@@ -120,11 +120,16 @@ func (c Collection[T]) scan(q Query) (Scan, error) {
 				err = errors.New("of another index")
 			}
 		}
-		if err != nil {
+		if err != nil || scan.outside(scan.After[0]) {
 			return Scan{}, fault.New(fault.Invalid, "invalid_cursor", "the cursor is not one that this list gave").At("cursor")
 		}
 	}
 	return scan, nil
+}
+
+// outside reports whether a value does not lie in the scan's range.
+func (s Scan) outside(value any) bool {
+	return s.From != nil && Cond{Is: Less, Value: s.From}.Holds(value) || s.To != nil && Cond{Is: AtLeast, Value: s.To}.Holds(value)
 }
 
 func (c Collection[T]) cursor(scan Scan, last *T) (string, error) {

@@ -87,7 +87,7 @@ func (t *table) latest() int64 {
 // have the next one.
 func (t *table) create(ctx context.Context, c *conn) (version, migrated int64, err error) {
 	for _, sql := range append(strings.Split(catalogue, ";"),
-		"CREATE TABLE IF NOT EXISTS "+t.name+"(id TEXT NOT NULL UNIQUE, rev INT NOT NULL, doc BLOB NOT NULL)") {
+		"CREATE TABLE IF NOT EXISTS "+t.name+"(id TEXT UNIQUE, rev INT, doc BLOB)") {
 		if _, err := c.exec(ctx, sql); err != nil {
 			return 0, 0, err
 		}

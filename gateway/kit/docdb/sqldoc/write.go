@@ -59,7 +59,7 @@ func allInserts(ops []docdb.Op) bool {
 
 // insert stores new documents by statements of many rows, which leave out those whose id is taken.
 func (t *table) insert(ctx context.Context, c *conn, ops []docdb.Op, outcomes []docdb.Outcome) error {
-	width := 3 + len(t.columns)
+	width := 2 + len(t.columns)
 	args := make([]driver.Value, 0, min(len(ops), 256)*width)
 	for start := 0; start < len(ops); {
 		if err := ctx.Err(); err != nil {
@@ -72,7 +72,7 @@ func (t *table) insert(ctx context.Context, c *conn, ops []docdb.Op, outcomes []
 			if err != nil {
 				return err
 			}
-			args = t.values(append(args, op.ID, op.Doc.Meta().Rev, data), op.Doc)
+			args = t.values(append(args, op.ID, data), op.Doc)
 		}
 		done, err := c.exec(context.Background(), t.insertion(n), args...)
 		if err != nil {
@@ -98,7 +98,8 @@ func (t *table) insertion(rows int) string {
 	for _, f := range t.columns {
 		columns.WriteString("," + column(f))
 	}
-	return "INSERT INTO " + t.name + "(id,rev,doc" + columns.String() + ") VALUES " + tuples(rows, 3+len(t.columns)) + " ON CONFLICT(id) DO NOTHING"
+	values := strings.ReplaceAll(tuples(rows, 2+len(t.columns)), "(", "(1,")
+	return "INSERT INTO " + t.name + "(rev,id,doc" + columns.String() + ") VALUES " + values + " ON CONFLICT(id) DO NOTHING"
 }
 
 // duplicates finds out which rows an insertion left out: those that it stored have the last rowids.

@@ -1,0 +1,12 @@
+package mongodoc_test
+
+import (
+	"testing"
+
+	"scrm/gateway/kit/docdb/docdbtest"
+)
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	docdbtest.Run(t, docdbtest.MongoAgain)
+}
