@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"scrm/gateway/kit/audit"
 	"scrm/gateway/kit/docdb"
-	"scrm/gateway/kit/docdb/docdbtest"
+	"scrm/gateway/kit/docdb/sqldoc"
 	"scrm/gateway/kit/fault"
 	"scrm/gateway/kit/phone"
 	"scrm/gateway/kit/seal"
@@ -26,11 +28,11 @@ import (
 type fixture struct {
 	*member.Service
 	db     docdb.DB
+	dir    string // of its files
 	keys   *seal.Keyring
 	clock  *clock
 	brands *brandBook
 	assign *assigner
-	sales  int
 }
 
 type clock struct{ now when.Instant }
@@ -100,8 +102,15 @@ func newFixture(t testing.TB, now string) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{db: docdbtest.SQLite(t), keys: keys, clock: &clock{at(now)}, assign: &assigner{},
-		brands: &brandBook{brands: map[string]storeevent.Brand{}}}
+	f := &fixture{dir: t.TempDir(), keys: keys, clock: &clock{at(now)}, assign: &assigner{}, brands: &brandBook{brands: map[string]storeevent.Brand{}}}
+	if f.db, err = sqldoc.Open(filepath.Join(f.dir, "member.db")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	for _, id := range []string{"aurora", "breeze", "cedar"} {
 		f.brands.brands[id] = storeevent.Brand{ID: id, Name: id, Currency: "CNY", Timezone: zone}
 	}
@@ -235,3 +244,5 @@ func (f *fixture) sound(t testing.TB) map[string]audit.Check {
 	}
 	return out
 }
+
+func shanghai() *time.Location { return time.FixedZone("CST", 8*3600) }

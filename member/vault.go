@@ -124,3 +124,14 @@ func (s *Service) ForgetStrangers(ctx context.Context) error {
 	s.dayKeys.keys = nil
 	return err
 }
+
+// SealNumber seals the number of somebody who buys, for the way through INTAKE, under the key of the day (UTC) on which the
+// transaction arrived. The answer begins with that date, which says what opens it, and is bound to the number's blind index.
+func (s *Service) SealNumber(ctx context.Context, arrived when.Instant, e164, index string) ([]byte, error) {
+	date := when.DateIn(arrived, time.UTC, 0)
+	key, err := s.DayKey(ctx, date)
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(date), seal.Seal(key, []byte(e164), index)...), nil
+}
