@@ -1,8 +1,14 @@
 // Package storeevent is what the store domain says to others: the transaction as the edge accepts it (INTAKE), the verdict on it
 // (SALES), and the facts about brands and stores (FACTS). Golden files under testdata pin the payloads: a change that breaks one is a new version.
+//
+// What passes by the thousand a second (Transaction and Verdict) has numbered fields on the wire, half the size of named ones and
+// faster to read. A number is never given to another field.
 package storeevent
 
-import "scrm/gateway/kit/when"
+import (
+	"scrm/gateway/kit/when"
+	"scrm/gateway/kit/wire"
+)
 
 // The kinds of a transaction.
 const (
@@ -15,83 +21,91 @@ const ChannelStore = "store"
 
 // Transaction is a POS transaction or online order, checked and normalised by the edge: what INTAKE holds.
 type Transaction struct {
-	EventID string `json:"event_id"` // pos/<terminal>/<kind>/<receipt> or order/<brand>/<channel>/<kind>/<order_no>[/<refund_no>]
-	Content []byte `json:"content"`  // HMAC-SHA256 of the normalised plaintext: same id, other content = not the same transaction
-	Kind    string `json:"kind"`
+	EventID string `json:"event_id" cbor:"1,keyasint"` // pos/<terminal>/<kind>/<receipt> or order/<brand>/<channel>/<kind>/<order_no>[/<refund_no>]
+	Content []byte `json:"content" cbor:"2,keyasint"`  // HMAC-SHA256 of the normalised plaintext: same id, other content = not the same transaction
+	Kind    string `json:"kind" cbor:"3,keyasint"`
 
-	Terminal string `json:"terminal,omitempty"` // empty for orders
-	Receipt  string `json:"receipt,omitempty"`
-	Seq      int64  `json:"seq,omitempty"` // the terminal's own running number, from 1
+	Terminal string `json:"terminal,omitempty" cbor:"4,keyasint,omitempty"` // empty for orders
+	Receipt  string `json:"receipt,omitempty" cbor:"5,keyasint,omitempty"`
+	Seq      int64  `json:"seq,omitempty" cbor:"6,keyasint,omitempty"` // the terminal's own running number, from 1
 
-	Brand    string `json:"brand,omitempty"` // of an order; empty for tills
-	Channel  string `json:"channel"`
-	OrderNo  string `json:"order_no,omitempty"`
-	RefundNo string `json:"refund_no,omitempty"`
+	Brand    string `json:"brand,omitempty" cbor:"7,keyasint,omitempty"` // of an order; empty for tills
+	Channel  string `json:"channel" cbor:"8,keyasint"`
+	OrderNo  string `json:"order_no,omitempty" cbor:"9,keyasint,omitempty"`
+	RefundNo string `json:"refund_no,omitempty" cbor:"10,keyasint,omitempty"`
 
-	Store     string `json:"store,omitempty"`     // the till's, or the one that serves the order; empty: none
-	Ownership string `json:"ownership,omitempty"` // of the store as of the business time: direct, franchise, dealer
-	Dealer    string `json:"dealer,omitempty"`    // of the store as of the business time
+	Store     string `json:"store,omitempty" cbor:"11,keyasint,omitempty"`     // the till's, or the one that serves the order; empty: none
+	Ownership string `json:"ownership,omitempty" cbor:"12,keyasint,omitempty"` // of the store as of the business time: direct, franchise, dealer
+	Dealer    string `json:"dealer,omitempty" cbor:"13,keyasint,omitempty"`    // of the store as of the business time
 
-	BusinessTime when.Instant `json:"business_time"` // corrected by the clock's offset, never later than ArrivedAt
-	BusinessDate when.Date    `json:"business_date"`
-	ArrivedAt    when.Instant `json:"arrived_at"`
-	ClockOffset  int64        `json:"clock_offset,omitempty"` // arrival − Scrm-Timestamp in ms
-	AheadMillis  int64        `json:"ahead_ms,omitempty"`     // how far the business time lay after arrival before it was capped
+	BusinessTime when.Instant `json:"business_time" cbor:"14,keyasint"` // corrected by the clock's offset, never later than ArrivedAt
+	BusinessDate when.Date    `json:"business_date" cbor:"15,keyasint"`
+	ArrivedAt    when.Instant `json:"arrived_at" cbor:"16,keyasint"`
+	ClockOffset  int64        `json:"clock_offset,omitempty" cbor:"17,keyasint,omitempty"` // arrival − Scrm-Timestamp in ms
+	AheadMillis  int64        `json:"ahead_ms,omitempty" cbor:"18,keyasint,omitempty"`     // how far the business time lay after arrival before it was capped
 
-	Member   *MemberRef `json:"member,omitempty"` // nil: anonymous
-	Guide    string     `json:"guide,omitempty"`  // the selling guide as the till names her
-	Currency string     `json:"currency"`
-	Lines    []Line     `json:"lines"`
-	Tenders  []Tender   `json:"tenders,omitempty"`
+	Member   *MemberRef `json:"member,omitempty" cbor:"19,keyasint,omitempty"` // nil: anonymous
+	Guide    string     `json:"guide,omitempty" cbor:"20,keyasint,omitempty"`  // the selling guide as the till names her
+	Currency string     `json:"currency" cbor:"21,keyasint"`
+	Lines    []Line     `json:"lines" cbor:"22,keyasint"`
+	Tenders  []Tender   `json:"tenders,omitempty" cbor:"23,keyasint,omitempty"`
 }
 
 // MemberRef is how a transaction names its member: exactly one of Phone, Card and ID is set.
 type MemberRef struct {
-	Phone  string   `json:"phone,omitempty"`  // keyed blind index of the E.164 number, hex
-	Sealed []byte   `json:"sealed,omitempty"` // the number sealed under the day's key; only gateway and member can open it
-	Card   string   `json:"card,omitempty"`   // a card's number or an external id
-	ID     string   `json:"id,omitempty"`     // a member id, also from a verified member code
-	Brands []string `json:"brands,omitempty"` // with Card: brands in whose cards it is looked up, in order (the store's, or the order's)
+	Phone  string   `json:"phone,omitempty" cbor:"1,keyasint,omitempty"`  // keyed blind index of the E.164 number, hex
+	Sealed []byte   `json:"sealed,omitempty" cbor:"2,keyasint,omitempty"` // the number sealed under the day's key; only gateway and member can open it
+	Card   string   `json:"card,omitempty" cbor:"3,keyasint,omitempty"`   // a card's number or an external id
+	ID     string   `json:"id,omitempty" cbor:"4,keyasint,omitempty"`     // a member id, also from a verified member code
+	Brands []string `json:"brands,omitempty" cbor:"5,keyasint,omitempty"` // with Card: brands in whose cards it is looked up, in order (the store's, or the order's)
 }
 
 // Line is one line of a transaction. Amounts are in minor units.
 type Line struct {
-	Line       int       `json:"line"`
-	SKU        string    `json:"sku"`
-	Category   string    `json:"category,omitempty"`
-	Brand      string    `json:"brand"`
-	Qty        int64     `json:"qty"`
-	UnitPrice  int64     `json:"unit_price"`
-	Discount   int64     `json:"discount,omitempty"`
-	Paid       int64     `json:"paid"` // qty × unit price − discount
-	Tax        int64     `json:"tax,omitempty"`
-	PointsPaid int64     `json:"points_paid,omitempty"` // the part of Paid that points covered
-	Original   *Original `json:"original,omitempty"`    // of a return's line; nil there: a return without a receipt
+	Line       int       `json:"line" cbor:"1,keyasint"`
+	SKU        string    `json:"sku" cbor:"2,keyasint"`
+	Category   string    `json:"category,omitempty" cbor:"3,keyasint,omitempty"`
+	Brand      string    `json:"brand" cbor:"4,keyasint"`
+	Qty        int64     `json:"qty" cbor:"5,keyasint"`
+	UnitPrice  int64     `json:"unit_price" cbor:"6,keyasint"`
+	Discount   int64     `json:"discount,omitempty" cbor:"7,keyasint,omitempty"`
+	Paid       int64     `json:"paid" cbor:"8,keyasint"` // qty × unit price − discount
+	Tax        int64     `json:"tax,omitempty" cbor:"9,keyasint,omitempty"`
+	PointsPaid int64     `json:"points_paid,omitempty" cbor:"10,keyasint,omitempty"` // the part of Paid that points covered
+	Original   *Original `json:"original,omitempty" cbor:"11,keyasint,omitempty"`    // of a return's line; nil there: a return without a receipt
 }
 
 // Original is the sale line that a return's line takes back. The edge fills EventID and Line; the verdict adds the rest.
 type Original struct {
-	EventID    string `json:"event_id"`
-	Line       int    `json:"line"`
-	SoldQty    int64  `json:"sold_qty,omitempty"`
-	SoldPaid   int64  `json:"sold_paid,omitempty"`
-	QtyBefore  int64  `json:"qty_before,omitempty"`  // returned of the sale's line before this return's line …
-	PaidBefore int64  `json:"paid_before,omitempty"` // … what it adds is the return line's own Qty and Paid
+	EventID    string `json:"event_id" cbor:"1,keyasint"`
+	Line       int    `json:"line" cbor:"2,keyasint"`
+	SoldQty    int64  `json:"sold_qty,omitempty" cbor:"3,keyasint,omitempty"`
+	SoldPaid   int64  `json:"sold_paid,omitempty" cbor:"4,keyasint,omitempty"`
+	QtyBefore  int64  `json:"qty_before,omitempty" cbor:"5,keyasint,omitempty"`  // returned of the sale's line before this return's line …
+	PaidBefore int64  `json:"paid_before,omitempty" cbor:"6,keyasint,omitempty"` // … what it adds is the return line's own Qty and Paid
 }
 
 // Tender is a payment.
 type Tender struct {
-	Type      string `json:"type"` // cash, alipay, wechat, card, points …
-	Amount    int64  `json:"amount"`
-	Reference string `json:"reference,omitempty"` // for points: the reservation
+	Type      string `json:"type" cbor:"1,keyasint"` // cash, alipay, wechat, card, points …
+	Amount    int64  `json:"amount" cbor:"2,keyasint"`
+	Reference string `json:"reference,omitempty" cbor:"3,keyasint,omitempty"` // for points: the reservation
 }
 
 // Verdict is what SALES holds: a transaction that was applied. Others (duplicate, waiting, anomaly, rejected, dead) are not
 // published; a waiting return is when its sale has come.
 type Verdict struct {
-	Transaction
-	IntakeSeq uint64       `json:"intake_seq"` // sequence of the INTAKE message that brought it
-	DecidedAt when.Instant `json:"decided_at"`
+	Transaction `json:"transaction" cbor:"1,keyasint"`
+	IntakeSeq   uint64       `json:"intake_seq" cbor:"2,keyasint"` // sequence of the INTAKE message that brought it
+	DecidedAt   when.Instant `json:"decided_at" cbor:"3,keyasint"`
+}
+
+// Unchanged is the Verdict on a transaction that goes on as it came: it has the encoding of a Verdict, but takes the
+// transaction's encoding as it is, so that the busiest step of all encodes nothing twice.
+type Unchanged struct {
+	Transaction wire.Raw     `json:"-" cbor:"1,keyasint"`
+	IntakeSeq   uint64       `json:"intake_seq" cbor:"2,keyasint"`
+	DecidedAt   when.Instant `json:"decided_at" cbor:"3,keyasint"`
 }
 
 // Statuses of a transaction's outcome.

@@ -1,5 +1,5 @@
 // Package wire is the one binary encoding of what the program stores and sends to itself: CBOR (RFC 8949), by the structs'
-// json tags. Documents in SQLite, items in the streams and cursors use it; golden files show the same structs as JSON.
+// json tags, or by numbers where a struct has cbor tags as well. Documents in SQLite, items in the streams and cursors use it; golden files show the same structs as JSON.
 package wire
 
 import (
@@ -27,6 +27,9 @@ func modes() (cbor.EncMode, cbor.DecMode) {
 	}
 	return e, d
 }
+
+// Raw is a value that is encoded already.
+type Raw = cbor.RawMessage
 
 // Marshal encodes v.
 func Marshal(v any) ([]byte, error) { return enc.Marshal(v) }
