@@ -1,9 +1,11 @@
 package mongodoc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/bson"
 	"go.mongodb.org/mongo-driver/mongo"
@@ -97,11 +99,15 @@ func (c collection) guarded(ctx context.Context, op docdb.Op) ([]docdb.Outcome, 
 
 // writeAll carries out ops in a transaction, taking every document to be as its op needs it; errLookFirst if one was not.
 func (c collection) writeAll(ctx context.Context, ops []docdb.Op) ([]docdb.Outcome, error) {
+	done := make([]docdb.Outcome, len(ops))
+	if distinct(ops) { // then their order does not matter, and neighbours of a kind are one command
+		ops = slices.SortedStableFunc(slices.Values(ops), func(a, b docdb.Op) int { return cmp.Compare(a.Kind, b.Kind) })
+	}
 	models, err := c.models(ops)
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.mongo.BulkWrite(ctx, models, options.BulkWrite().SetOrdered(!distinct(ops)))
+	r, err := c.mongo.BulkWrite(ctx, models)
 	if err != nil {
 		return nil, err
 	}
@@ -111,10 +117,10 @@ func (c collection) writeAll(ctx context.Context, ops []docdb.Op) ([]docdb.Outco
 			deletions++
 		}
 	}
-	if done := r.InsertedCount + r.MatchedCount + r.UpsertedCount; done != int64(len(ops)-deletions) {
+	if r.InsertedCount+r.MatchedCount+r.UpsertedCount != int64(len(ops)-deletions) {
 		return nil, errLookFirst
 	}
-	return make([]docdb.Outcome, len(ops)), nil
+	return done, nil
 }
 
 // distinct reports whether no two ops are about the same document, so that their order does not matter.
