@@ -93,16 +93,9 @@ func (d *demo) measureReplay(ctx context.Context, base *url.URL, f *Figures) err
 		rate     *Rate
 	}{{d.set.Receipts[:quarter], 1, &f.Single}, {d.set.Receipts[quarter:], batchSize, &f.Batched}}
 	for _, v := range volleys {
-		parcels, err := d.parcels(v.receipts, cashier, v.size)
+		shots, err := d.shots(base, cashier, v.receipts, v.size)
 		if err != nil {
 			return err
-		}
-		shots := make([]shot, len(parcels))
-		for i, p := range parcels {
-			r := call{method: http.MethodPost, path: "/v1/pos/transactions", contentType: "application/json", body: p.body, till: p.till}
-			if shots[i], err = newShot(base, r, len(p.receipts)); err != nil {
-				return err
-			}
 		}
 		d.say("bench    %d transactions, %d a request, %d connections", len(v.receipts), v.size, connections)
 		started := time.Now()
@@ -118,6 +111,28 @@ func (d *demo) measureReplay(ctx context.Context, base *url.URL, f *Figures) err
 		f.ProjectedItems, f.Projected = result.items, float64(result.items)/time.Since(started).Seconds()
 	}
 	return nil
+}
+
+// shots writes down the requests of tills: batches of size, or each transaction alone where that is 1.
+func (d *demo) shots(base *url.URL, cashier *cashier, receipts []*dataset.Receipt, size int) ([]shot, error) {
+	parcels, err := d.parcels(receipts, cashier, size)
+	if err != nil {
+		return nil, err
+	}
+	shots := make([]shot, len(parcels))
+	for i, p := range parcels {
+		body := p.body
+		if size == 1 {
+			if body, err = cashier.write(p.receipts[0]); err != nil {
+				return nil, err
+			}
+		}
+		r := call{method: http.MethodPost, path: p.path, contentType: "application/json", body: body, till: p.till}
+		if shots[i], err = newShot(base, r, len(p.receipts)); err != nil {
+			return nil, err
+		}
+	}
+	return shots, nil
 }
 
 // awaitProjected waits until the last of the receipts that were sent are projected by all three domains: the streams keep their

@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -20,7 +19,7 @@ const (
 )
 
 // preferWait asks for outcomes instead of a mere acceptance.
-const preferWait = "wait=30"
+const preferWait = "wait=10"
 
 // outcome is what the server answers for a transaction.
 type outcome struct {
@@ -41,9 +40,10 @@ func (o outcome) projected() bool {
 // final reports whether nothing can change the outcome any more: neither a decision nor a sale that has not come.
 func (o outcome) final() bool { return o.Status != "accepted" && o.Status != "waiting" }
 
-// parcel is one request of the replay: a batch of a till, or one order.
+// parcel is one request of the replay: a batch of a till's receipts, or of a brand's orders on one channel.
 type parcel struct {
-	till     *till // nil: an order
+	path     string
+	till     *till // nil: orders
 	receipts []*dataset.Receipt
 	body     []byte
 }
@@ -69,8 +69,8 @@ func (t *tally) add(r *dataset.Receipt, o outcome) {
 	}
 }
 
-// replay plays the receipts day by day: each till sends the batches of its day, the online shops send their orders one by one,
-// many of them at once. Within a day a return may so overtake its sale; then it waits for it at the server.
+// replay plays the receipts day by day: each till sends the batches of its day, and each online shop its orders, many of them at
+// once. Within a day a return may so overtake its sale; then it waits for it at the server.
 func (d *demo) replay(ctx context.Context) error {
 	cashier := newCashier(d.set, d.known)
 	counted := &tally{statuses: d.summary.Transactions, codes: d.summary.Run.Codes}
@@ -80,7 +80,7 @@ func (d *demo) replay(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = each(ctx, parcels, func(ctx context.Context, _ int, p parcel) error { return d.deliver(ctx, p, counted) })
+		err = each(ctx, parcels, func(ctx context.Context, _ int, p *parcel) error { return d.deliver(ctx, p, counted) })
 		if err != nil {
 			return err
 		}
@@ -105,64 +105,57 @@ func byDay(receipts []*dataset.Receipt) func(yield func([]*dataset.Receipt) bool
 	}
 }
 
-// parcels packs receipts: each till's in batches of at most size, each order alone.
-func (d *demo) parcels(receipts []*dataset.Receipt, cashier *cashier, size int) ([]parcel, error) {
-	var parcels []parcel
-	open := map[string]int{} // by store, position of the batch that is being filled
+// parcels packs receipts into batches of at most size, those of each till and of each online shop by themselves.
+func (d *demo) parcels(receipts []*dataset.Receipt, cashier *cashier, size int) ([]*parcel, error) {
+	var parcels []*parcel
+	open := map[string]*parcel{} // by sender, the batch that is being filled
 	for _, r := range receipts {
 		body, err := cashier.write(r)
 		if err != nil {
 			return nil, err
 		}
+		sender := r.Store
 		if r.Channel != "" {
-			parcels = append(parcels, parcel{receipts: []*dataset.Receipt{r}, body: body})
-			continue
+			sender = r.Brand + " " + r.Channel
 		}
-		i, ok := open[r.Store]
-		if !ok || len(parcels[i].receipts) == size || len(parcels[i].body)+len(body) > batchBytes {
-			t := d.tills[r.Store]
-			if t == nil {
-				return nil, fmt.Errorf("demo: receipt %s is of a store that is not in the list", r.Number)
+		p := open[sender]
+		if p == nil || len(p.receipts) == size || len(p.body)+len(body) > batchBytes {
+			if p, err = d.openParcel(r); err != nil {
+				return nil, err
 			}
-			i = len(parcels)
-			open[r.Store] = i
-			parcels = append(parcels, parcel{till: t, body: []byte(`{"transactions":[`)})
+			open[sender] = p
+			parcels = append(parcels, p)
 		}
-		p := &parcels[i]
 		if len(p.receipts) > 0 {
 			p.body = append(p.body, ',')
 		}
 		p.receipts = append(p.receipts, r)
 		p.body = append(p.body, body...)
 	}
-	for i := range parcels {
-		if parcels[i].till != nil {
-			parcels[i].body = append(parcels[i].body, "]}"...)
-		}
+	for _, p := range parcels {
+		p.body = append(p.body, "]}"...)
 	}
 	return parcels, nil
 }
 
-// deliver sends a parcel and counts what became of its transactions.
-func (d *demo) deliver(ctx context.Context, p parcel, counted *tally) error {
-	request := call{method: http.MethodPost, contentType: "application/json", body: p.body, prefer: preferWait, till: p.till}
-	if p.till == nil {
-		request.path = "/v1/orders"
-		var o outcome
-		_, err := d.client.do(ctx, request, &o)
-		var refused *problem
-		if errors.As(err, &refused) && refused.Status == http.StatusUnprocessableEntity {
-			o, err = outcome{Status: "rejected", Code: refused.Code, Detail: refused.Detail}, nil
+// openParcel begins a parcel for a receipt's sender.
+func (d *demo) openParcel(r *dataset.Receipt) (*parcel, error) {
+	p := &parcel{path: "/v1/orders", body: []byte(`{"transactions":[`)}
+	if r.Channel == "" {
+		p.path, p.till = "/v1/pos/transactions", d.tills[r.Store]
+		if p.till == nil {
+			return nil, fmt.Errorf("demo: receipt %s is of a store that is not in the list", r.Number)
 		}
-		if err == nil {
-			counted.add(p.receipts[0], o)
-		}
-		return err
 	}
-	request.path = "/v1/pos/transactions"
+	return p, nil
+}
+
+// deliver sends a parcel and counts what became of its transactions.
+func (d *demo) deliver(ctx context.Context, p *parcel, counted *tally) error {
 	var answer struct {
 		Items []outcome `json:"items"`
 	}
+	request := call{method: http.MethodPost, path: p.path, contentType: "application/json", body: p.body, prefer: preferWait, till: p.till}
 	if _, err := d.client.do(ctx, request, &answer); err != nil {
 		return err
 	}
