@@ -35,7 +35,7 @@ func TestPointsByTierAndCategory(t *testing.T) {
 		t.Fatalf("on the next date: %+v", c)
 	}
 	got, err := f.Earned(t.Context(), []string{"pos/t1/sale/R1", "pos/t1/sale/R3", "pos/t1/sale/R9"})
-	if err != nil || len(got) != 2 || got["pos/t1/sale/R1"][0] != (member.Earned{Brand: "aurora", Program: "store", Earned: 1005}) {
+	if err != nil || len(got) != 2 || got["pos/t1/sale/R1"][0] != (member.Earned{Member: id, Brand: "aurora", Program: "store", Earned: 1005}) {
 		t.Fatalf("%v %v", got, err)
 	}
 	f.sound(t)

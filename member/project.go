@@ -259,6 +259,7 @@ func (s *Service) Projected(ctx context.Context, eventIDs []string) (map[string]
 
 // Earned is what an event earned on one card; negative for returns.
 type Earned struct {
+	Member  string
 	Brand   string
 	Program string
 	Earned  int64
@@ -287,11 +288,11 @@ func (s *Service) Earned(ctx context.Context, eventIDs []string) (map[string][]E
 			if e == nil {
 				return nil, fmt.Errorf("member: earned: entry %s is missing", entry)
 			}
-			_, brand, program := owner(e.Card)
+			member, brand, program := owner(e.Card)
 			at := slices.IndexFunc(sums, func(p Earned) bool { return p.Brand == brand && p.Program == program })
 			if at < 0 {
 				at = len(sums)
-				sums = append(sums, Earned{Brand: brand, Program: program})
+				sums = append(sums, Earned{Member: member, Brand: brand, Program: program})
 			}
 			sums[at].Earned += e.Points
 		}
