@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
 
 	"scrm/gateway/kit/fault"
 )
@@ -26,12 +27,17 @@ func (s *Server) authenticate(c *call, a access) (*Principal, error) {
 		}
 		return s.verifySignature(c.ctx, c.fiber, body)
 	default:
-		token, ok := bearer(c.fiber.Get("Authorization"))
-		if !ok {
-			return nil, errNoToken
-		}
-		return s.auth.tokens.verify(token, s.Clock.Now())
+		return s.bearerOf(c.fiber)
 	}
+}
+
+// bearerOf is the user whose access token a request carries.
+func (s *Server) bearerOf(c *fiber.Ctx) (*Principal, error) {
+	token, ok := bearer(c.Get("Authorization"))
+	if !ok {
+		return nil, errNoToken
+	}
+	return s.auth.tokens.verify(token, s.Clock.Now())
 }
 
 // bearer is the token of an Authorization header; the scheme's case does not matter (RFC 9110).

@@ -100,6 +100,7 @@ func TestProblems(t *testing.T) {
 		{name: "not one of", method: "POST", path: "/v1/probe", body: `{"name":"abc","kind":"` + phone + `"}`, status: 422, code: "invalid_fields", field: "kind", fieldCode: "not_one_of"},
 		{name: "parser's error", method: "POST", path: "/v1/probe", body: `{"name":"abc","phone":"` + phone + `"}`, status: 422, code: "invalid_fields", field: "phone", fieldCode: "wrong_format"},
 		{name: "unknown field", method: "POST", path: "/v1/probe", body: `{"name":"abc","nmae":1}`, status: 422, code: "invalid_fields", field: "nmae", fieldCode: "unknown_field"},
+		{name: "twice", method: "POST", path: "/v1/probe", body: `{"name":"abc","name":"abd"}`, status: 422, code: "invalid_fields", field: "name", fieldCode: "duplicate_field"},
 		{name: "other case", method: "POST", path: "/v1/probe", body: `{"name":"abc","Kind":"a"}`, status: 422, code: "invalid_fields", field: "Kind", fieldCode: "unknown_field"},
 		{name: "personal data as a field", method: "POST", path: "/v1/probe", body: `{"name":"abc","` + phone + `":1}`, status: 422, code: "invalid_fields", field: "?", fieldCode: "unknown_field"},
 		{name: "within a list", method: "POST", path: "/v1/probe", body: `{"name":"abc","lines":[{"paid":1},{"paid":"` + phone + `"}]}`, status: 422, code: "invalid_fields", field: "lines[1].paid", fieldCode: "wrong_type"},

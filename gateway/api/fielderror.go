@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"scrm/gateway/kit/fault"
 )
 
 // humaCodes gives huma's messages stable codes, by what they begin with. Messages that end in the text of a parser's error, which
@@ -50,11 +52,8 @@ func fieldError(d *huma.ErrorDetail) FieldError {
 	if m := missing.FindStringSubmatch(d.Message); m != nil {
 		return FieldError{Field: join(field, m[1]), Code: "required", Detail: "this field is required"}
 	}
-	if known, ok := strings.CutPrefix(d.Message, malformed); ok {
-		return FieldError{Field: field, Code: "malformed_json", Detail: "the body is not JSON" + known}
-	}
-	if known, ok := strings.CutPrefix(d.Message, unfitting); ok {
-		return FieldError{Field: fieldPath(known), Code: "wrong_type", Detail: "the value does not fit this field"}
+	if f, ok := ownError(d.Message); ok {
+		return f
 	}
 	for _, h := range humaCodes {
 		if strings.HasPrefix(d.Message, h.begins) {
@@ -80,8 +79,7 @@ var (
 	segment = regexp.MustCompile(`^[A-Za-z_][A-Za-z_-]*[0-9]{0,3}(\[\d+\])*$`)
 )
 
-// fieldPath is huma's location without its first part (body, path, query, header). Segments that do not look like the name of a
-// field come from the client's input, and are not repeated.
+// fieldPath is huma's location without its first part (body, path, query, header).
 func fieldPath(location string) string {
 	path := place.ReplaceAllString(location, "")
 	if path == "" {
@@ -89,20 +87,21 @@ func fieldPath(location string) string {
 	}
 	parts := strings.Split(path, ".")
 	for i, p := range parts {
-		if len(p) > 64 || !segment.MatchString(p) {
-			parts[i] = "?"
-		}
+		parts[i] = fieldName(p)
 	}
 	return strings.Join(parts, ".")
 }
 
-// What our JSON format says to huma, for fieldError to recognise.
-const (
-	malformed = "malformed JSON"
-	unfitting = "unfitting value: "
-)
+// fieldName is a part of a path if it looks like the name of a field of ours; anything else comes from the client's input, and
+// is not repeated.
+func fieldName(part string) string {
+	if len(part) > 64 || !segment.MatchString(part) {
+		return "?"
+	}
+	return part
+}
 
-// jsonFormat is JSON as huma reads and writes it; its errors repeat nothing of the input.
+// jsonFormat is JSON as huma reads and writes it.
 var jsonFormat = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
 		body, err := encodeJSON(v)
@@ -112,17 +111,24 @@ var jsonFormat = huma.Format{
 		return err
 	},
 	Unmarshal: func(data []byte, v any) error {
-		err := json.Unmarshal(data, v)
-		var unfit *json.UnmarshalTypeError
-		switch {
-		case err == nil:
-			return nil
-		case errors.As(err, &unfit):
-			return errors.New(unfitting + unfit.Field)
-		default:
-			return errors.New(malformed)
+		var f *fault.Error
+		if err := decodeJSON(data, v); errors.As(err, &f) {
+			return errors.New(strings.Join([]string{ownMark, f.Code, f.Field, f.Detail}, "|"))
 		}
+		return nil
 	},
+}
+
+// ownMark begins what our JSON format says to huma, which hands on the text of an error only.
+const ownMark = "scrm"
+
+// ownError reads what our JSON format said.
+func ownError(message string) (FieldError, bool) {
+	parts := strings.SplitN(message, "|", 4)
+	if len(parts) != 4 || parts[0] != ownMark {
+		return FieldError{}, false
+	}
+	return FieldError{Code: parts[1], Field: parts[2], Detail: parts[3]}, true
 }
 
 func encodeJSON(v any) ([]byte, error) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"scrm/gateway/kit/fault"
+	"scrm/store"
 )
 
 // Role is what a user may do; the scope that comes with it says to what.
@@ -35,6 +36,7 @@ type Principal struct {
 	Guide  string
 
 	ClockOffsetMillis int64 // of a terminal: arrival − Scrm-Timestamp
+	terminal          *store.Terminal
 }
 
 // IsTerminal reports whether a POS terminal makes the request.

@@ -197,8 +197,8 @@ func newHumaError(status int, _ string, errs ...error) *Problem {
 		}
 	}
 	switch {
-	case len(p.Errors) == 1 && p.Errors[0].Code == "malformed_json":
-		p.Status, p.Code, p.Detail, p.Errors = http.StatusBadRequest, "malformed_json", p.Errors[0].Detail, nil
+	case len(p.Errors) == 1 && p.Errors[0].Code == errMalformed.Code:
+		return problemOf(errMalformed)
 	case len(p.Errors) > 0:
 		p.Status, p.Code, p.Detail = http.StatusUnprocessableEntity, "invalid_fields", "fields of the input are not as they must be"
 	case status == http.StatusBadRequest:

@@ -3,5 +3,6 @@ package api
 // routes registers every operation, in the order of the documentation.
 func (s *Server) routes() {
 	s.registerAuth()
+	s.registerIntake()
 	s.registerRunning()
 }

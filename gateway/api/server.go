@@ -16,6 +16,7 @@ import (
 	"scrm/gateway/kit/audit"
 	"scrm/gateway/kit/docdb"
 	"scrm/gateway/kit/seal"
+	"scrm/gateway/kit/stream"
 	"scrm/gateway/kit/when"
 )
 
@@ -33,6 +34,7 @@ type Config struct {
 	Keys          *seal.Keyring
 	Clock         when.Clock
 	Log           *slog.Logger
+	Bus           *stream.Bus // INTAKE
 	Services      Services
 	AdminPassword string                                           // of the user admin at the first start; empty: one is made
 	Audit         func(ctx context.Context) ([]audit.Check, error) // the equations over all domains
@@ -44,11 +46,12 @@ type Config struct {
 // Server is the HTTP edge.
 type Server struct {
 	Config
-	log     *slog.Logger
-	app     *fiber.App
-	api     huma.API
-	metrics *metrics
-	auth    *auth
+	log      *slog.Logger
+	app      *fiber.App
+	api      huma.API
+	metrics  *metrics
+	auth     *auth
+	contents *contents
 
 	base context.Context // of every request; ends when the server is shut down
 	stop context.CancelFunc
@@ -57,7 +60,7 @@ type Server struct {
 // New makes a server and, at the first start, the user admin.
 func New(ctx context.Context, config Config) (*Server, error) {
 	setUpHuma()
-	s := &Server{Config: config, log: config.Log, metrics: newMetrics()}
+	s := &Server{Config: config, log: config.Log, metrics: newMetrics(), contents: newContents(config.Keys)}
 	s.base, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := config.DB.Ensure(ctx, schemas()...); err != nil {
 		return nil, fmt.Errorf("api: %w", err)
@@ -73,6 +76,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 	})
 	s.app.Server().Handler = s.knownMethods(s.app.Server().Handler)
 	s.app.Use(s.around)
+	s.routeIntake() // first, since Fiber looks through the routes in order
 	s.plainRoutes()
 	s.api = huma.NewAPI(humaConfig(config.Version), adapter{s})
 	s.routes()

@@ -79,23 +79,17 @@ func (r signed) check(secret, signature string, now when.Instant) (offsetMillis 
 
 // verifySignature establishes the terminal that signed a request.
 func (s *Server) verifySignature(ctx context.Context, c *fiber.Ctx, body []byte) (*Principal, error) {
-	id := c.Get(terminalHeader)
-	store, secret, err := s.terminalSecret(ctx, id)
-	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Invalid) {
+	t, err := s.Services.Store.Terminal(ctx, c.Get(terminalHeader))
+	if fault.Is(err, fault.NotFound) {
 		return nil, errSignature
 	}
 	if err != nil {
 		return nil, err
 	}
 	r := signed{method: c.Method(), path: string(c.Request().RequestURI()), timestamp: c.Get(timestampHeader), body: body}
-	offset, err := r.check(secret, c.Get(signatureHeader), s.Clock.Now())
+	offset, err := r.check(t.Secret, c.Get(signatureHeader), s.Clock.Now())
 	if err != nil {
 		return nil, err
 	}
-	return &Principal{Name: id, Role: TerminalRole, Store: store, ClockOffsetMillis: offset}, nil
-}
-
-// terminalSecret is a terminal's store and secret; fault.NotFound if there is no such terminal.
-func (s *Server) terminalSecret(context.Context, string) (store, secret string, err error) {
-	return "", "", errSignature
+	return &Principal{Name: t.ID, Role: TerminalRole, Store: t.Store, ClockOffsetMillis: offset, terminal: t}, nil
 }
