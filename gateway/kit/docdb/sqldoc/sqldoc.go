@@ -27,6 +27,7 @@ type DB struct {
 	turn    chan struct{} // held by whoever writes
 	writer  *conn         // nil after it broke, until somebody needs it; guarded by turn
 	readers chan *conn    // idle connections; nil stands for one that is not open yet
+	closed  chan struct{} // closed by Close
 
 	mu     sync.RWMutex
 	tables map[*docdb.Schema]*table
@@ -48,7 +49,7 @@ func Open(path string) (docdb.DB, error) {
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("sqldoc: %w", err)
 	}
-	db := &DB{path: path, turn: make(chan struct{}, 1), readers: make(chan *conn, readers), tables: map[*docdb.Schema]*table{}}
+	db := &DB{path: path, turn: make(chan struct{}, 1), readers: make(chan *conn, readers), closed: make(chan struct{}), tables: map[*docdb.Schema]*table{}}
 	if db.writer, err = openWriter(path); err != nil {
 		return nil, err
 	}
@@ -58,18 +59,45 @@ func Open(path string) (docdb.DB, error) {
 	return db, nil
 }
 
+// The write-ahead log is copied into the file by the commit that fills it to checkpointPages. It starts over only when no
+// reader is in it, so under endless overlapping reads it would grow: at maxLog the readers are held back once.
+const (
+	checkpointPages = 8000 // 32 MiB
+	maxLog          = 256 << 20
+)
+
 func openWriter(path string) (*conn, error) {
-	return open(path, "busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "temp_store(MEMORY)", "cache_size(-65536)",
-		"wal_autocheckpoint(4000)", "trusted_schema(0)")
+	return open(path, "busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "temp_store(MEMORY)", "trusted_schema(0)",
+		"cache_size(-32768)", fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages), fmt.Sprintf("journal_size_limit(%d)", maxLog/4))
 }
 
 func openReader(path string) (*conn, error) {
-	return open(path, "busy_timeout(5000)", "query_only(1)", "temp_store(MEMORY)", "cache_size(-8192)", "trusted_schema(0)")
+	return open(path, "busy_timeout(5000)", "query_only(1)", "temp_store(MEMORY)", "trusted_schema(0)", "cache_size(-4096)")
 }
 
-// Close waits for the calls under way and closes the file.
+// truncateLog empties a log that has grown over a limit. The caller has the writer's turn and no transaction.
+func (db *DB) truncateLog(limit int64) {
+	info, err := os.Stat(db.path + "-wal")
+	if err != nil || info.Size() <= limit {
+		return
+	}
+	var held []*conn
+	for range readers {
+		held = append(held, <-db.readers)
+	}
+	// Whatever keeps it from working, the log holds the data, and the next commit tries again.
+	_, _ = db.writer.exec(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+	for _, c := range held {
+		db.readers <- c
+	}
+}
+
+var errClosed = fault.New(fault.Unavailable, "storage_closed", "the database is closed")
+
+// Close waits for the calls under way and closes the file. It is called once.
 func (db *DB) Close() error {
-	db.turn <- struct{}{} // kept: a closed database has no next writer
+	db.turn <- struct{}{} // kept, as the readers are: a closed database has no next call
+	close(db.closed)
 	var errs []error
 	for range readers {
 		if c := <-db.readers; c != nil {
@@ -107,6 +135,8 @@ func (db *DB) write(ctx context.Context, fn func(c *conn) error) (err error) {
 		defer func() { <-db.turn }()
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-db.closed:
+		return errClosed
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -141,6 +171,7 @@ func (db *DB) write(ctx context.Context, fn func(c *conn) error) (err error) {
 		return err
 	}
 	committed = true
+	db.truncateLog(maxLog)
 	return nil
 }
 
@@ -151,6 +182,8 @@ func (db *DB) read(ctx context.Context, fn func(c *conn) error) (err error) {
 	case c = <-db.readers:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-db.closed:
+		return errClosed
 	}
 	defer func() { db.readers <- c }()
 	if c == nil {
