@@ -73,6 +73,11 @@ func (c *Client) DB(name string) docdb.DB {
 	return &DB{client: c, db: c.mongo.Database(name)}
 }
 
+// Ping asks whether a primary answers.
+func (c *Client) Ping(ctx context.Context) error {
+	return translate(c.mongo.Ping(ctx, readpref.Primary()))
+}
+
 // Drop deletes a database with all that is in it.
 func (c *Client) Drop(ctx context.Context, name string) error {
 	return translate(c.mongo.Database(name).Drop(ctx))
