@@ -18,6 +18,7 @@ import (
 	"scrm/gateway/kit/seal"
 	"scrm/gateway/kit/stream"
 	"scrm/gateway/kit/when"
+	"scrm/geo"
 )
 
 // Limits of a request in time.
@@ -36,6 +37,7 @@ type Config struct {
 	Log           *slog.Logger
 	Bus           *stream.Bus // INTAKE
 	Services      Services
+	Nearest       *geo.Index                                       // the stores of all brands
 	AdminPassword string                                           // of the user admin at the first start; empty: one is made
 	Audit         func(ctx context.Context) ([]audit.Check, error) // the equations over all domains
 	Ready         map[string]func(ctx context.Context) error       // what readyz asks, by name

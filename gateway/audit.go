@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"scrm/commission"
+	"scrm/gateway/kit/audit"
+	"scrm/guide"
+	"scrm/member"
+)
+
+// audit checks the equations E1–E8 over all domains. Each domain checks what it owns; what lies between domains is
+// checked here: that what store decided, the other three have projected or dead-lettered (E3). It waits first until
+// everything accepted before the call is decided and projected, so that it can run while tills go on sending.
+func (a *App) audit(ctx context.Context) ([]audit.Check, error) {
+	if err := a.barrier.wait(ctx, member.Durable, guide.Durable, commission.Durable); err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	var parts []audit.Check
+	for name, domain := range map[string]interface {
+		Audit(ctx context.Context) ([]audit.Check, error)
+	}{"store": a.store, "member": a.member, "guide": a.guide, "commission": a.commission} {
+		checks, err := domain.Audit(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("audit: %s: %w", name, err)
+		}
+		parts = append(parts, checks...)
+	}
+	projected, err := a.auditProjections(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("audit: projections: %w", err)
+	}
+	return audit.Merge(append(parts, *projected)), nil
+}
+
+// auditProjections is E3's second half.
+func (a *App) auditProjections(ctx context.Context) (*audit.Check, error) {
+	check := audit.New("E3", "what store applied, member, guide and commission have projected or dead-lettered")
+	err := a.store.EachApplied(ctx, func(eventIDs []string) error {
+		check.Figures["applied_to_project"] += int64(len(eventIDs))
+		for name, domain := range map[string]interface {
+			Projected(ctx context.Context, eventIDs []string) (map[string]bool, error)
+		}{"member": a.member, "guide": a.guide, "commission": a.commission} {
+			projected, err := domain.Projected(ctx, eventIDs)
+			if err != nil {
+				return err
+			}
+			for _, id := range eventIDs {
+				if projected[id] {
+					check.Figures["projected_by_"+name]++
+				} else {
+					check.Fail(name + " has not projected " + id)
+				}
+			}
+		}
+		return nil
+	})
+	return check, err
+}

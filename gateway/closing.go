@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"scrm/commission"
+	"scrm/gateway/kit/fault"
+	"scrm/gateway/kit/stream"
+	"scrm/gateway/kit/when"
+	"scrm/store"
+	"scrm/store/storeevent"
+)
+
+const (
+	subjectClose    = stream.SubjectTriggers + "close" // the payload is the brand's id
+	closingDurable  = "closing"
+	closeScheduleOf = "close." // begins the names of the brands' schedules
+)
+
+// closing is T+1: each brand's days are closed every day at its close_at in its time zone, by a schedule that JetStream keeps,
+// so that one of many processes does it, and a firing missed while all were down is made up for.
+type closing struct {
+	bus        *stream.Bus
+	days       days
+	commission *commission.Service
+}
+
+// schedule makes the brands' schedules as they are set up now. Publishing an unchanged one is left out by the bus.
+func (c *closing) schedule(ctx context.Context, brands []storeevent.Brand) error {
+	for _, b := range brands {
+		name := closeScheduleOf + b.ID
+		if b.CloseAt == "" {
+			if err := c.bus.Unschedule(ctx, name); err != nil {
+				return fmt.Errorf("closing: unschedule %s: %w", b.ID, err)
+			}
+			continue
+		}
+		hour, minute := b.CloseAt[:2], b.CloseAt[3:]
+		cron := fmt.Sprintf("0 %s %s * * *", minute, hour)
+		if err := c.bus.Schedule(ctx, name, cron, b.Timezone, subjectClose, []byte(b.ID)); err != nil {
+			return fmt.Errorf("closing: schedule %s: %w", b.ID, err)
+		}
+	}
+	return nil
+}
+
+// onTrigger asks for every past day of the brands that are due to be closed. A brand whose close fails holds up no other: the
+// asking is stored, and commission goes on with it behind.
+func (c *closing) onTrigger(ctx context.Context, items []stream.Item) (later []int, err error) {
+	for _, item := range items {
+		brand := string(item.Data)
+		date, err := c.days.PastThrough(ctx, brand)
+		if err == nil {
+			_, err = c.commission.RequestClose(ctx, brand, date)
+		}
+		if err != nil && !fault.Is(err, fault.Conflict) && !fault.Is(err, fault.NotFound) {
+			return nil, fmt.Errorf("closing: %s: %w", brand, err)
+		}
+	}
+	return nil, nil
+}
+
+// days tells which days of a brand are past.
+type days struct {
+	store *store.Service
+	clock when.Clock
+}
+
+// PastThrough is the latest date that has ended in every one of the brand's stores, and in the brand's own time zone.
+func (d days) PastThrough(ctx context.Context, brand string) (when.Date, error) {
+	b, err := d.store.Brand(ctx, brand)
+	if err != nil {
+		return "", err
+	}
+	now := d.clock.Now()
+	date := when.DateIn(now, time.UTC, 0).Add(1) // no zone is further ahead
+	for {
+		end, err := b.DayEnd(date)
+		if err != nil || end <= now {
+			return date, err
+		}
+		date = date.Add(-1)
+	}
+}
