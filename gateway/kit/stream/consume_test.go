@@ -333,7 +333,9 @@ func TestDeadIsRepeatedUntilItIsStored(t *testing.T) {
 	g, tries := newGrave(), 0
 	consume(t, bus, stream.Consumer{
 		Stream: stream.Intake, Durable: "reader",
-		Handle: func(context.Context, []stream.Item) ([]int, error) { return nil, fault.New(fault.Invalid, "bad", "bad") },
+		Handle: func(context.Context, []stream.Item) ([]int, error) {
+			return nil, fault.New(fault.Invalid, "bad", "bad")
+		},
 		Dead: func(ctx context.Context, item stream.Item, reason error) error {
 			if tries++; tries < 4 {
 				return errors.New("the database is away")

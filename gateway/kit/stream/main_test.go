@@ -27,6 +27,7 @@ const (
 var roles = map[string]func(bus *stream.Bus){
 	"publisher": publishForever,
 	"consumer":  handleAndHang,
+	"scheduler": scheduleAndHang,
 }
 
 func TestMain(m *testing.M) {

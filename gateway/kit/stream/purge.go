@@ -23,9 +23,9 @@ func (b *Bus) purgeRegularly() {
 		case <-b.full:
 		}
 		if b.nc.IsConnected() {
-			for _, cfg := range b.streams() {
-				if err := b.purge(b.running, cfg.Name); err != nil && b.running.Err() == nil {
-					b.log.Warn("purging a stream failed", "stream", cfg.Name, "error", err)
+			for _, stream := range []string{Intake, Sales, Facts} { // SCHEDULES bounds itself
+				if err := b.purge(b.running, stream); err != nil && b.running.Err() == nil {
+					b.log.Warn("purging a stream failed", "stream", stream, "error", err)
 				}
 			}
 		}
@@ -69,9 +69,5 @@ func (b *Bus) purge(ctx context.Context, stream string) error {
 	if floor == math.MaxUint64 || floor < s.CachedInfo().State.FirstSeq {
 		return nil
 	}
-	below := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSequence(floor + 1)}
-	if stream == Schedules { // the schedules themselves stay
-		below = append(below, jetstream.WithPurgeSubject(SubjectTriggers+">"))
-	}
-	return s.Purge(ctx, below...)
+	return s.Purge(ctx, jetstream.WithPurgeSequence(floor+1))
 }

@@ -5,69 +5,149 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/robfig/cron/v3"
 
 	"scrm/gateway/kit/fault"
 )
 
-// Schedule has payload published as an item on subject, which begins with SubjectTriggers, whenever cron says so: six fields (second
-// minute hour day month weekday) in the time zone tz (an IANA name). name, of the characters of an id and dots, identifies the
-// schedule; calling again with the same values changes nothing, so that a firing missed while the server was down is not lost, with
-// others it replaces the schedule. It fires at least once; several firings missed are one.
+// Schedule has payload published as an item on subject whenever times says so: six fields (second minute hour day month weekday) in the
+// time zone tz (an IANA name). name, an id or ids with dots between them, identifies the schedule. subject begins with SubjectTriggers
+// and is this schedule's alone, as in triggers.close.aurora: what it published last and nobody has handled yet gives
+// way to what it publishes next.
 //
-// fault.Invalid if the server does not understand cron or tz.
-func (b *Bus) Schedule(ctx context.Context, name, cron, tz, subject string, payload []byte) error {
+// Calling again with the same values changes nothing, with others it replaces the schedule. It fires at least once: call it
+// at every start, then a firing that was missed while the server was down is made up for; several of them are one.
+//
+// fault.Invalid with code "invalid_schedule" if times, tz or subject are not valid.
+func (b *Bus) Schedule(ctx context.Context, name, times, tz, subject string, payload []byte) error {
+	s := &schedule{subject: "schedules." + name, times: times, tz: tz, target: subject}
+	if err := s.check(); err != nil {
+		return err
+	}
 	var body pack
 	body.add(payload)
-	s, err := b.js.Stream(ctx, Schedules)
-	if err != nil {
+	s.body = body.bytes
+	err := b.keepSchedule(ctx, s)
+	for wasChangedMeanwhile(err) { // by another process: have another look
+		err = b.keepSchedule(ctx, s)
+	}
+	if err != nil && fault.KindOf(err) == fault.Internal {
 		return unavailable("schedule "+name, err)
 	}
-	at := scheduleSubject(name)
-	var seen uint64
-	old, err := s.GetLastMsgForSubject(ctx, at)
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-	case err != nil:
-		return unavailable("schedule "+name, err)
-	default:
-		h := old.Header
-		if h.Get(jetstream.ScheduleHeader) == cron && h.Get(jetstream.ScheduleTimeZoneHeader) == tz &&
-			h.Get(jetstream.ScheduleTargetHeader) == subject && bytes.Equal(old.Data, body.bytes) {
-			return nil
-		}
+	return err
+}
+
+// schedule is what the server is to be told.
+type schedule struct {
+	subject string // of the message that is the schedule
+	times   string
+	tz      string
+	target  string
+	body    []byte
+
+	next cron.Schedule // when it is to fire, in its time zone
+}
+
+var cronFields = cron.NewParser(cron.Second | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
+
+func (s *schedule) check() error {
+	invalid := fault.New(fault.Invalid, "invalid_schedule", "a schedule needs six fields of times, a time zone and a subject for what it triggers")
+	if _, err := time.LoadLocation(s.tz); err != nil || s.tz == "" {
+		return invalid.Because(err)
+	}
+	if !strings.HasPrefix(s.target, SubjectTriggers) {
+		return invalid
+	}
+	next, err := cronFields.Parse("TZ=" + s.tz + " " + s.times)
+	if err != nil {
+		return invalid.Because(err)
+	}
+	s.next = next
+	return nil
+}
+
+// is reports whether a stored message is this schedule as it should be.
+func (s *schedule) is(m *jetstream.RawStreamMsg) bool {
+	return m.Header.Get(jetstream.ScheduleHeader) == s.times && m.Header.Get(jetstream.ScheduleTimeZoneHeader) == s.tz &&
+		m.Header.Get(jetstream.ScheduleTargetHeader) == s.target && bytes.Equal(m.Data, s.body)
+}
+
+// keepSchedule publishes a schedule if it is absent or changed, and fires one that is there and has not fired when it should.
+func (b *Bus) keepSchedule(ctx context.Context, s *schedule) error {
+	old, err := b.lastOf(ctx, s.subject)
+	if err != nil {
+		return err
+	}
+	if old != nil && s.is(old) {
+		return b.makeUpFor(ctx, s, old.Time)
+	}
+	seen := uint64(0)
+	if old != nil {
 		seen = old.Sequence
 	}
-	msg := nats.NewMsg(at)
-	msg.Data = body.bytes
-	msg.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
-	_, err = b.js.PublishMsg(ctx, msg, jetstream.WithScheduleCron(cron), jetstream.WithScheduleTimeZone(tz),
-		jetstream.WithScheduleTarget(subject), jetstream.WithExpectLastSequencePerSubject(seen))
+	_, err = b.js.PublishMsg(ctx, &nats.Msg{Subject: s.subject, Data: s.body}, jetstream.WithScheduleCron(s.times),
+		jetstream.WithScheduleTimeZone(s.tz), jetstream.WithScheduleTarget(s.target), jetstream.WithExpectLastSequencePerSubject(seen))
 	var api *jetstream.APIError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant):
-		return b.Schedule(ctx, name, cron, tz, subject, payload) // another process did it at the same moment
-	case errors.As(err, &api) && api.Code == 400:
-		return fault.New(fault.Invalid, "invalid_schedule", "the schedule's times, time zone or subject are not valid").Because(err)
-	default:
-		return unavailable("schedule "+name, err)
+	if errors.As(err, &api) && api.Code == 400 && !wasChangedMeanwhile(err) {
+		return fault.New(fault.Invalid, "invalid_schedule", "the server does not take the schedule's times, time zone or subject").Because(err)
 	}
+	return err
+}
+
+// makeUpFor publishes what a schedule should have published since it last did, or since it was set. The server does so itself after it
+// was stopped, but after a crash it may take up its schedules from now on.
+func (b *Bus) makeUpFor(ctx context.Context, s *schedule, since time.Time) error {
+	last, err := b.lastOf(ctx, s.target)
+	if err != nil {
+		return err
+	}
+	if last != nil && last.Time.After(since) {
+		since = last.Time
+	}
+	due := s.next.Next(since)
+	if due.IsZero() || time.Since(due) < firingTakes {
+		return nil
+	}
+	b.log.Info("a schedule did not fire, making up for it", "schedule", s.subject, "due", due)
+	_, err = b.js.PublishMsg(ctx, &nats.Msg{Subject: s.target, Data: s.body}, jetstream.WithMsgID(fmt.Sprintf("%s@%d", s.subject, due.Unix())))
+	return err
+}
+
+// firingTakes is how much later than due the server's own firing may come.
+const firingTakes = 2 * time.Second
+
+// lastOf is the newest message of a subject of SCHEDULES, nil if there is none.
+func (b *Bus) lastOf(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error) {
+	s, err := b.js.Stream(ctx, Schedules)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil
+	}
+	return m, err
+}
+
+func wasChangedMeanwhile(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) &&
+		(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 // Unschedule ends a schedule; one that does not exist is no error.
 func (b *Bus) Unschedule(ctx context.Context, name string) error {
 	s, err := b.js.Stream(ctx, Schedules)
 	if err == nil {
-		err = s.Purge(ctx, jetstream.WithPurgeSubject(scheduleSubject(name)))
+		err = s.Purge(ctx, jetstream.WithPurgeSubject("schedules."+name))
 	}
 	if err != nil {
-		return unavailable(fmt.Sprintf("unschedule %s", name), err)
+		return unavailable("unschedule "+name, err)
 	}
 	return nil
 }
-
-func scheduleSubject(name string) string { return "schedules." + name }

@@ -44,9 +44,9 @@ func (b *Bus) streams() []jetstream.StreamConfig {
 		event(Intake, SubjectIntake),
 		event(Sales, SubjectSales),
 		event(Facts, "facts.>"),
-		{ // message schedules exclude DiscardNew
-			Name: Schedules, Subjects: []string{"schedules.>", "triggers.>"}, Storage: jetstream.FileStorage,
-			MaxBytes: scheduleMaxBytes, AllowMsgSchedules: true, AllowRollup: true,
+		{ // one message for each schedule, and one for what it triggered last; schedules exclude DiscardNew and need AllowRollup
+			Name: Schedules, Subjects: []string{"schedules.>", SubjectTriggers + ">"}, Storage: jetstream.FileStorage,
+			MaxMsgsPerSubject: 1, MaxBytes: scheduleMaxBytes, Duplicates: duplicatesWindow, AllowMsgSchedules: true, AllowRollup: true,
 		},
 	}
 }
