@@ -11,7 +11,7 @@ import (
 
 // made makes a chain's transactions: 2.3 lines each on average, sold in one of `stores` shops by one of its 10 guides to a member
 // who is served by any of the guides.
-func made(t testing.TB, n, from, stores int, date when.Date) []stream.Item {
+func made(t tester, n, from, stores int, date when.Date) []stream.Item {
 	verdicts := make([]*storeevent.Verdict, n)
 	for i := range verdicts {
 		no := from + i

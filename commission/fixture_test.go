@@ -22,6 +22,16 @@ import (
 	"scrm/store/storeevent"
 )
 
+// tester is what helpers need of a test, be it Go's or rapid's.
+type tester interface {
+	Helper()
+	Context() context.Context
+	Cleanup(func())
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // world stands in for the other domains: brands that exist, members who are who the transaction says, guides by a fixed rule.
 type world struct {
 	brands  map[string]storeevent.Brand
@@ -108,7 +118,7 @@ func day(d when.Date) when.Instant {
 	return d.Start(shanghai, 0)
 }
 
-func open(t testing.TB, db docdb.DB, w *world) *Service {
+func open(t tester, db docdb.DB, w *world) *Service {
 	t.Helper()
 	s, err := New(t.Context(), Deps{
 		DB: db, Clock: when.Fixed(now), Log: slog.New(slog.DiscardHandler), Brands: w, Members: w, Holders: w, Days: w, Barrier: w,
@@ -125,7 +135,7 @@ func openSQLite(t testing.TB, w *world) *Service { return open(t, docdbtest.SQLi
 func ptr(n int64) *int64 { return &n }
 
 // items are transactions as SALES delivers them.
-func items(t testing.TB, verdicts ...*storeevent.Verdict) []stream.Item {
+func items(t tester, verdicts ...*storeevent.Verdict) []stream.Item {
 	t.Helper()
 	out := make([]stream.Item, len(verdicts))
 	for i, v := range verdicts {
@@ -139,7 +149,7 @@ func items(t testing.TB, verdicts ...*storeevent.Verdict) []stream.Item {
 }
 
 // project books transactions and fails the test if some have to wait.
-func project(t testing.TB, s *Service, verdicts ...*storeevent.Verdict) {
+func project(t tester, s *Service, verdicts ...*storeevent.Verdict) {
 	t.Helper()
 	later, err := s.ProjectSales(t.Context(), items(t, verdicts...))
 	if err != nil {
@@ -150,7 +160,7 @@ func project(t testing.TB, s *Service, verdicts ...*storeevent.Verdict) {
 	}
 }
 
-func makePlan(t testing.TB, s *Service, brand string, from when.Instant, terms Terms) *Plan {
+func makePlan(t tester, s *Service, brand string, from when.Instant, terms Terms) *Plan {
 	t.Helper()
 	p, _, err := s.MakePlan(t.Context(), brand, from, terms, "admin")
 	if err != nil {

@@ -19,7 +19,7 @@ func onBoth(t *testing.T, test func(t *testing.T, db docdb.DB)) {
 }
 
 // sums are the amounts of events' entries by payee and settlement day.
-func sums(t testing.TB, s *Service, events ...string) map[string]int64 {
+func sums(t tester, s *Service, events ...string) map[string]int64 {
 	t.Helper()
 	booked, err := s.Booked(t.Context(), events)
 	if err != nil {
@@ -37,7 +37,7 @@ func sums(t testing.TB, s *Service, events ...string) map[string]int64 {
 }
 
 // totalsOf are the payees' totals as they are kept.
-func totalsOf(t testing.TB, s *Service) map[string]int64 {
+func totalsOf(t tester, s *Service) map[string]int64 {
 	t.Helper()
 	out := map[string]int64{}
 	for total, err := range s.repo.totals.Each(t.Context(), s.deps.DB, docdb.Query{}) {
@@ -50,7 +50,7 @@ func totalsOf(t testing.TB, s *Service) map[string]int64 {
 	return out
 }
 
-func equalSums(t testing.TB, what string, got, want map[string]int64) {
+func equalSums(t tester, what string, got, want map[string]int64) {
 	t.Helper()
 	for k := range got {
 		if got[k] != want[k] {
@@ -64,7 +64,7 @@ func equalSums(t testing.TB, what string, got, want map[string]int64) {
 	}
 }
 
-func mustAudit(t testing.TB, s *Service) map[string]int64 {
+func mustAudit(t tester, s *Service) map[string]int64 {
 	t.Helper()
 	checks, err := s.Audit(t.Context())
 	if err != nil {

@@ -1,0 +1,162 @@
+package commission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"testing"
+
+	"scrm/gateway/kit/docdb"
+	"scrm/gateway/kit/docdb/docdbtest"
+	"scrm/store/storeevent"
+)
+
+var errKilled = errors.New("killed")
+
+// mortalDB is a database whose process dies at its nth storage step: a call within a transaction, or its commit, of which the
+// process never hears although it happened.
+type mortalDB struct {
+	docdb.DB
+	steps, dies int // dies 0: never
+}
+
+// step reports whether the process dies here.
+func (d *mortalDB) step() bool {
+	d.steps++
+	return d.dies != 0 && d.steps >= d.dies
+}
+
+func (d *mortalDB) Tx(ctx context.Context, fn func(context.Context, docdb.Session) error) error {
+	if d.step() {
+		return errKilled
+	}
+	err := d.DB.Tx(ctx, func(ctx context.Context, tx docdb.Session) error { return fn(ctx, &mortalSession{tx, d}) })
+	if err == nil && d.step() {
+		return errKilled
+	}
+	return err
+}
+
+type mortalSession struct {
+	docdb.Session
+	db *mortalDB
+}
+
+func (s *mortalSession) Fetch(ctx context.Context, schema *docdb.Schema, ids []string, found func(int, docdb.Decode) error) error {
+	if s.db.step() {
+		return errKilled
+	}
+	return s.Session.Fetch(ctx, schema, ids, found)
+}
+
+func (s *mortalSession) Scan(ctx context.Context, schema *docdb.Schema, q docdb.Scan, row func(docdb.Decode) error) error {
+	if s.db.step() {
+		return errKilled
+	}
+	return s.Session.Scan(ctx, schema, q, row)
+}
+
+func (s *mortalSession) Write(ctx context.Context, schema *docdb.Schema, ops []docdb.Op) ([]docdb.Outcome, error) {
+	if s.db.step() {
+		return nil, errKilled
+	}
+	return s.Session.Write(ctx, schema, ops)
+}
+
+// TestKilledClose kills the process at every storage step of a close over several days with lines, idle days and carries that
+// get paid; the next process goes on. Statements, closes and facts are those of a close that nobody killed.
+func TestKilledClose(t *testing.T) {
+	t.Parallel()
+	ledger := func(dies int) (outcome map[string]string, steps int) {
+		w := newWorld("aurora")
+		db := docdbtest.SQLite(t)
+		s := open(t, db, w)
+		s.lane = 0
+		terms := simple()
+		terms.HoldDays, terms.MinPayout = 1, 1_000
+		makePlan(t, s, "aurora", day("2026-01-01"), terms)
+		makePlan(t, s, "aurora", day("2026-11-27"), simple())
+		var events []*storeevent.Verdict
+		for i := range 2 * lanes {
+			v := sale(fmt.Sprint(i), "2026-11-20", "aurora", 10_000)
+			v.Guide = fmt.Sprintf("g-%02d", i)
+			events = append(events, v, giveBack(fmt.Sprint(i), "2026-11-21", v, 1, 0, int64(i)*600))
+		}
+		project(t, s, events...)
+		mortal := &mortalDB{DB: db, dies: dies}
+		s.deps.DB, s.settleBatch = mortal, lanes+1
+		_, err := s.CloseThrough(t.Context(), "aurora", "2026-11-30")
+		if dies != 0 && mortal.steps >= dies {
+			if !errors.Is(err, errKilled) {
+				t.Fatalf("killed at step %d: %v", dies, err)
+			}
+			waited := w.waited.Load()
+			l, err := s.repo.ledger(t.Context(), db, "aurora")
+			if err != nil {
+				t.Fatal(err)
+			}
+			frozen := l.Closed < l.Frozen
+			s = open(t, db, w)
+			s.settleBatch = lanes + 1
+			if frozen { // resumed after freezing, it waits for nothing before the day is closed
+				if p, err := stepOnce(t, s); err != nil || p.await != "" || w.waited.Load() != waited {
+					t.Fatalf("killed at step %d: resumed with %+v, %v", dies, p, err)
+				}
+			}
+			closeThrough(t, s, "aurora", "2026-11-30")
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		mustAudit(t, s)
+		return outcomeOf(t, s), mortal.steps
+	}
+	want, steps := ledger(0)
+	if len(want) < 35 || steps < 100 {
+		t.Fatalf("%d documents after %d steps: too few to try anything", len(want), steps)
+	}
+	for dies := 1; dies <= steps; dies++ {
+		if got, _ := ledger(dies); !maps.Equal(got, want) {
+			t.Errorf("killed at step %d:\n%v\nwant\n%v", dies, got, want)
+		}
+	}
+}
+
+func stepOnce(t testing.TB, s *Service) (p progress, err error) {
+	t.Helper()
+	err = s.deps.DB.Tx(t.Context(), func(ctx context.Context, tx docdb.Session) (err error) {
+		p, err = s.advance(ctx, tx, "aurora", "")
+		return err
+	})
+	return p, err
+}
+
+// outcomeOf is what closing leaves: statements, closes, carries, and how much is told.
+func outcomeOf(t testing.TB, s *Service) map[string]string {
+	t.Helper()
+	ctx, out := t.Context(), map[string]string{}
+	for st, err := range s.repo.statements.Each(ctx, s.deps.DB, docdb.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out["statement "+st.ID] = fmt.Sprint(st.CarriedIn, st.LinesTotal, st.LinesCount, st.Amount, st.CarriedOut)
+	}
+	for c, err := range s.repo.closes.Each(ctx, s.deps.DB, docdb.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out["close "+c.ID] = fmt.Sprint(c.Status, c.Statements, c.Accrued, c.Settled, c.Carried, c.Entries, c.Amount)
+	}
+	for c, err := range s.repo.carries.Each(ctx, s.deps.DB, docdb.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out["carry "+c.ID] = fmt.Sprint(c.Amount, c.Date)
+	}
+	l, err := s.repo.ledger(ctx, s.deps.DB, "aurora")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out["ledger"] = fmt.Sprint(l.First, l.Frozen, l.Closed, l.Asked)
+	return out
+}
