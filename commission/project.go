@@ -52,6 +52,11 @@ func (s *Service) ProjectDead(ctx context.Context, item stream.Item, reason erro
 	})(ctx, item, reason)
 }
 
+// Replay books a dead letter once more; see stream.DeadLetters.Replay.
+func (s *Service) Replay(ctx context.Context, id string) error {
+	return s.dead.Replay(ctx, id, s.ProjectSales)
+}
+
 // event is one item of a batch with what was asked for it.
 type event struct {
 	item    stream.Item

@@ -118,7 +118,7 @@ func (a *App) openDomains(ctx context.Context, keys *seal.Keyring, log *slog.Log
 	if err != nil {
 		return err
 	}
-	a.closing = &closing{bus: a.bus, days: days, commission: a.commission}
+	a.closing = &closing{bus: a.bus, log: log, days: days, commission: a.commission}
 	return nil
 }
 
@@ -148,7 +148,7 @@ func (a *App) startWork(ctx context.Context) error {
 		{Stream: stream.Sales, Durable: guide.Durable, Handle: a.guide.ProjectSales, Dead: a.guide.ProjectDead},
 		{Stream: stream.Sales, Durable: commission.Durable, Handle: a.commission.ProjectSales, Dead: a.commission.ProjectDead},
 		{Stream: stream.Facts, Durable: guide.FactsDurable, Subjects: []string{stream.SubjectJoined}, Handle: a.guide.ProjectFacts, Dead: a.guide.DeadLetters().Keep(guide.FactsDurable, nil)},
-		{Stream: stream.Schedules, Durable: closingDurable, Subjects: []string{subjectClose}, Handle: a.closing.onTrigger, Dead: a.commission.DeadLetters().Keep(closingDurable, nil)},
+		{Stream: stream.Schedules, Durable: closingDurable, Subjects: []string{subjectClose}, Handle: a.closing.onTrigger, Dead: a.closing.givenUp},
 	} {
 		if err := a.consume(ctx, c); err != nil {
 			return err

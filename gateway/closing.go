@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"scrm/commission"
@@ -14,15 +15,16 @@ import (
 )
 
 const (
-	subjectClose    = stream.SubjectTriggers + "close" // the payload is the brand's id
 	closingDurable  = "closing"
-	closeScheduleOf = "close." // begins the names of the brands' schedules
+	closeScheduleOf = "close."                                       // begins the names of the brands' schedules
+	subjectClose    = stream.SubjectTriggers + closeScheduleOf + ">" // what they trigger; the payload is the brand's id
 )
 
 // closing is T+1: each brand's days are closed every day at its close_at in its time zone, by a schedule that JetStream keeps,
 // so that one of many processes does it, and a firing missed while all were down is made up for.
 type closing struct {
 	bus        *stream.Bus
+	log        *slog.Logger
 	days       days
 	commission *commission.Service
 }
@@ -39,7 +41,7 @@ func (c *closing) schedule(ctx context.Context, brands []storeevent.Brand) error
 		}
 		hour, minute := b.CloseAt[:2], b.CloseAt[3:]
 		cron := fmt.Sprintf("0 %s %s * * *", minute, hour)
-		if err := c.bus.Schedule(ctx, name, cron, b.Timezone, subjectClose, []byte(b.ID)); err != nil {
+		if err := c.bus.Schedule(ctx, name, cron, b.Timezone, []byte(b.ID)); err != nil {
 			return fmt.Errorf("closing: schedule %s: %w", b.ID, err)
 		}
 	}
@@ -60,6 +62,12 @@ func (c *closing) onTrigger(ctx context.Context, items []stream.Item) (later []i
 		}
 	}
 	return nil, nil
+}
+
+// givenUp notes a firing that could not even be asked for. Nothing is lost by it: the next one closes every open past day.
+func (c *closing) givenUp(ctx context.Context, item stream.Item, reason error) error {
+	c.log.ErrorContext(ctx, "a brand's days were not closed at its close_at", "brand", string(item.Data), "error", reason)
+	return nil
 }
 
 // days tells which days of a brand are past.

@@ -6,4 +6,5 @@ func (s *Server) routes() {
 	s.registerGuide()
 	s.registerIntake()
 	s.registerRunning()
+	s.registerDeadLetters()
 }
