@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -15,17 +15,16 @@ import (
 	"scrm/gateway/kit/fault"
 )
 
-// Schedule has payload published as an item on subject whenever times says so: six fields (second minute hour day month weekday) in the
-// time zone tz (an IANA name). name, an id or ids with dots between them, identifies the schedule. subject begins with SubjectTriggers
-// and is this schedule's alone, as in triggers.close.aurora: what it published last and nobody has handled yet gives
-// way to what it publishes next.
+// Schedule has payload published as an item on the subject SubjectTriggers + name whenever times says so: six fields (second minute hour
+// day month weekday) in the time zone tz (an IANA name). name, ids with dots between them as in close.aurora, identifies the schedule. What
+// it published last and nobody has handled yet gives way to what it publishes next.
 //
 // Calling again with the same values changes nothing, with others it replaces the schedule. It fires at least once: call it
 // at every start, then a firing that was missed while the server was down is made up for; several of them are one.
 //
-// fault.Invalid with code "invalid_schedule" if times, tz or subject are not valid.
-func (b *Bus) Schedule(ctx context.Context, name, times, tz, subject string, payload []byte) error {
-	s := &schedule{subject: "schedules." + name, times: times, tz: tz, target: subject}
+// fault.Invalid with code "invalid_schedule" if name, times or tz are not valid.
+func (b *Bus) Schedule(ctx context.Context, name, times, tz string, payload []byte) error {
+	s := &schedule{name: name, times: times, tz: tz}
 	if err := s.check(); err != nil {
 		return err
 	}
@@ -44,23 +43,29 @@ func (b *Bus) Schedule(ctx context.Context, name, times, tz, subject string, pay
 
 // schedule is what the server is to be told.
 type schedule struct {
-	subject string // of the message that is the schedule
-	times   string
-	tz      string
-	target  string
-	body    []byte
+	name  string
+	times string
+	tz    string
+	body  []byte
 
 	next cron.Schedule // when it is to fire, in its time zone
 }
 
+// subject is that of the message which is the schedule.
+func (s *schedule) subject() string { return scheduleSubject(s.name) }
+
+// target is the subject on which it publishes.
+func (s *schedule) target() string { return SubjectTriggers + s.name }
+
+func scheduleSubject(name string) string { return "schedules." + name }
+
 var cronFields = cron.NewParser(cron.Second | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
+var scheduleName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
+
 func (s *schedule) check() error {
-	invalid := fault.New(fault.Invalid, "invalid_schedule", "a schedule needs six fields of times, a time zone and a subject for what it triggers")
-	if _, err := time.LoadLocation(s.tz); err != nil || s.tz == "" {
-		return invalid.Because(err)
-	}
-	if !strings.HasPrefix(s.target, SubjectTriggers) {
+	invalid := fault.New(fault.Invalid, "invalid_schedule", "a schedule needs a name, six fields of times and a time zone")
+	if !scheduleName.MatchString(s.name) || s.tz == "" {
 		return invalid
 	}
 	next, err := cronFields.Parse("TZ=" + s.tz + " " + s.times)
@@ -74,12 +79,12 @@ func (s *schedule) check() error {
 // is reports whether a stored message is this schedule as it should be.
 func (s *schedule) is(m *jetstream.RawStreamMsg) bool {
 	return m.Header.Get(jetstream.ScheduleHeader) == s.times && m.Header.Get(jetstream.ScheduleTimeZoneHeader) == s.tz &&
-		m.Header.Get(jetstream.ScheduleTargetHeader) == s.target && bytes.Equal(m.Data, s.body)
+		m.Header.Get(jetstream.ScheduleTargetHeader) == s.target() && bytes.Equal(m.Data, s.body)
 }
 
 // keepSchedule publishes a schedule if it is absent or changed, and fires one that is there and has not fired when it should.
 func (b *Bus) keepSchedule(ctx context.Context, s *schedule) error {
-	old, err := b.lastOf(ctx, s.subject)
+	old, err := b.lastOf(ctx, s.subject())
 	if err != nil {
 		return err
 	}
@@ -90,11 +95,11 @@ func (b *Bus) keepSchedule(ctx context.Context, s *schedule) error {
 	if old != nil {
 		seen = old.Sequence
 	}
-	_, err = b.js.PublishMsg(ctx, &nats.Msg{Subject: s.subject, Data: s.body}, jetstream.WithScheduleCron(s.times),
-		jetstream.WithScheduleTimeZone(s.tz), jetstream.WithScheduleTarget(s.target), jetstream.WithExpectLastSequencePerSubject(seen))
+	_, err = b.js.PublishMsg(ctx, &nats.Msg{Subject: s.subject(), Data: s.body}, jetstream.WithScheduleCron(s.times),
+		jetstream.WithScheduleTimeZone(s.tz), jetstream.WithScheduleTarget(s.target()), jetstream.WithExpectLastSequencePerSubject(seen))
 	var api *jetstream.APIError
 	if errors.As(err, &api) && api.Code == 400 && !wasChangedMeanwhile(err) {
-		return fault.New(fault.Invalid, "invalid_schedule", "the server does not take the schedule's times, time zone or subject").Because(err)
+		return fault.New(fault.Invalid, "invalid_schedule", "the server does not take the schedule's times or time zone").Because(err)
 	}
 	return err
 }
@@ -102,7 +107,7 @@ func (b *Bus) keepSchedule(ctx context.Context, s *schedule) error {
 // makeUpFor publishes what a schedule should have published since it last did, or since it was set. The server does so itself after it
 // was stopped, but after a crash it may take up its schedules from now on.
 func (b *Bus) makeUpFor(ctx context.Context, s *schedule, since time.Time) error {
-	last, err := b.lastOf(ctx, s.target)
+	last, err := b.lastOf(ctx, s.target())
 	if err != nil {
 		return err
 	}
@@ -113,8 +118,8 @@ func (b *Bus) makeUpFor(ctx context.Context, s *schedule, since time.Time) error
 	if due.IsZero() || time.Since(due) < firingTakes {
 		return nil
 	}
-	b.log.Info("a schedule did not fire, making up for it", "schedule", s.subject, "due", due)
-	_, err = b.js.PublishMsg(ctx, &nats.Msg{Subject: s.target, Data: s.body}, jetstream.WithMsgID(fmt.Sprintf("%s@%d", s.subject, due.Unix())))
+	b.log.Info("a schedule did not fire, making up for it", "schedule", s.name, "due", due)
+	_, err = b.js.PublishMsg(ctx, &nats.Msg{Subject: s.target(), Data: s.body}, jetstream.WithMsgID(fmt.Sprintf("%s@%d", s.name, due.Unix())))
 	return err
 }
 
@@ -144,7 +149,7 @@ func wasChangedMeanwhile(err error) bool {
 func (b *Bus) Unschedule(ctx context.Context, name string) error {
 	s, err := b.js.Stream(ctx, Schedules)
 	if err == nil {
-		err = s.Purge(ctx, jetstream.WithPurgeSubject("schedules."+name))
+		err = s.Purge(ctx, jetstream.WithPurgeSubject(scheduleSubject(name)))
 	}
 	if err != nil {
 		return unavailable("unschedule "+name, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,11 +15,11 @@ import (
 
 const everySecond = "* * * * * *"
 
-// firings hands the payloads that schedules publish on a subject to a channel.
-func firings(t *testing.T, bus *stream.Bus, subject string) <-chan string {
+// firings hands the payloads that a schedule publishes to a channel.
+func firings(t *testing.T, bus *stream.Bus, name string) <-chan string {
 	t.Helper()
 	fired := make(chan string, 100)
-	consume(t, bus, stream.Consumer{Stream: stream.Schedules, Durable: "on-" + subject[len(stream.SubjectTriggers):], Subjects: []string{subject},
+	consume(t, bus, stream.Consumer{Stream: stream.Schedules, Durable: strings.ReplaceAll(name, ".", "-"), Subjects: []string{stream.SubjectTriggers + name},
 		Handle: func(_ context.Context, items []stream.Item) ([]int, error) {
 			for _, item := range items {
 				fired <- string(item.Data)
@@ -42,9 +43,9 @@ func awaitFiring(t *testing.T, fired <-chan string, payload string) {
 	}
 }
 
-func schedule(t *testing.T, bus *stream.Bus, name, cron, tz, subject, payload string) {
+func schedule(t *testing.T, bus *stream.Bus, name, cron, tz, payload string) {
 	t.Helper()
-	if err := bus.Schedule(t.Context(), name, cron, tz, subject, []byte(payload)); err != nil {
+	if err := bus.Schedule(t.Context(), name, cron, tz, []byte(payload)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -52,13 +53,13 @@ func schedule(t *testing.T, bus *stream.Bus, name, cron, tz, subject, payload st
 func TestScheduleFires(t *testing.T) {
 	onBoth(t, func(t *testing.T, cfg stream.Config) {
 		bus := streamtest.OpenWith(t, cfg)
-		one, other := firings(t, bus, "triggers.one"), firings(t, bus, "triggers.other")
-		schedule(t, bus, "test.one", everySecond, "Asia/Shanghai", "triggers.one", "first")
-		schedule(t, bus, "test.other", everySecond, "Asia/Shanghai", "triggers.other", "tick")
+		one, other := firings(t, bus, "test.one"), firings(t, bus, "test.other")
+		schedule(t, bus, "test.one", everySecond, "Asia/Shanghai", "first")
+		schedule(t, bus, "test.other", everySecond, "Asia/Shanghai", "tick")
 		awaitFiring(t, one, "first")
 		awaitFiring(t, one, "first")
 
-		schedule(t, bus, "test.one", everySecond, "Asia/Shanghai", "triggers.one", "second") // replaces it
+		schedule(t, bus, "test.one", everySecond, "Asia/Shanghai", "second") // replaces it
 		awaitFiring(t, one, "second")
 		for range 2 {
 			awaitFiring(t, one, "second")
@@ -96,20 +97,20 @@ func TestScheduleAgainChangesNothing(t *testing.T) {
 			return last
 		}
 		bus := streamtest.OpenWith(t, cfg)
-		schedule(t, bus, "test", "0 0 10 * * *", "Asia/Shanghai", "triggers.close", "aurora")
+		schedule(t, bus, "test", "0 0 10 * * *", "Asia/Shanghai", "aurora")
 		was := seq(bus)
-		schedule(t, bus, "test", "0 0 10 * * *", "Asia/Shanghai", "triggers.close", "aurora")
+		schedule(t, bus, "test", "0 0 10 * * *", "Asia/Shanghai", "aurora")
 		if err := bus.Close(); err != nil {
 			t.Fatal(err)
 		}
 		bus = streamtest.OpenWith(t, cfg)
-		schedule(t, bus, "test", "0 0 10 * * *", "Asia/Shanghai", "triggers.close", "aurora")
+		schedule(t, bus, "test", "0 0 10 * * *", "Asia/Shanghai", "aurora")
 		if seq(bus) != was {
 			t.Error("the same schedule was published again")
 		}
-		schedule(t, bus, "test", "0 30 10 * * *", "Asia/Shanghai", "triggers.close", "aurora")
-		schedule(t, bus, "test", "0 30 10 * * *", "UTC", "triggers.close", "aurora")
-		schedule(t, bus, "test", "0 30 10 * * *", "UTC", "triggers.close", "borealis")
+		schedule(t, bus, "test", "0 30 10 * * *", "Asia/Shanghai", "aurora")
+		schedule(t, bus, "test", "0 30 10 * * *", "UTC", "aurora")
+		schedule(t, bus, "test", "0 30 10 * * *", "UTC", "borealis")
 		if seq(bus) != was+3 {
 			t.Error("a changed schedule was not published")
 		}
@@ -119,16 +120,18 @@ func TestScheduleAgainChangesNothing(t *testing.T) {
 func TestScheduleRefuses(t *testing.T) {
 	t.Parallel()
 	bus := streamtest.Open(t)
-	for name, args := range map[string][3]string{
-		"five fields":       {"0 10 * * *", "Asia/Shanghai", "triggers.close"},
-		"no such hour":      {"0 0 25 * * *", "Asia/Shanghai", "triggers.close"},
-		"no such zone":      {"0 0 10 * * *", "Asia/Nowhere", "triggers.close"},
-		"no zone":           {"0 0 10 * * *", "", "triggers.close"},
-		"a foreign subject": {"0 0 10 * * *", "Asia/Shanghai", stream.SubjectIntake},
+	for _, args := range [][3]string{
+		{"test", "0 10 * * *", "Asia/Shanghai"},
+		{"test", "", "Asia/Shanghai"},
+		{"test", "0 0 25 * * *", "Asia/Shanghai"},
+		{"test", "0 0 10 * * *", "Asia/Nowhere"},
+		{"test", "0 0 10 * * *", ""},
+		{"", "0 0 10 * * *", "Asia/Shanghai"},
+		{"close.*", "0 0 10 * * *", "Asia/Shanghai"},
 	} {
-		err := bus.Schedule(t.Context(), "test", args[0], args[1], args[2], []byte("payload"))
+		err := bus.Schedule(t.Context(), args[0], args[1], args[2], []byte("payload"))
 		if fault.KindOf(err) != fault.Invalid || fault.CodeOf(err) != "invalid_schedule" {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%q: %v", args, err)
 		}
 	}
 }
@@ -146,7 +149,7 @@ func TestScheduleMissedWhileDown(t *testing.T) {
 	<-time.After(time.Until(at.Add(time.Second)))
 	bus = streamtest.OpenWith(t, cfg)
 	scheduleAt(t, bus, at)
-	awaitFiring(t, firings(t, bus, "triggers.one"), "missed")
+	awaitFiring(t, firings(t, bus, "test"), "missed")
 }
 
 // daily are the times of a schedule that fires each day at a moment's time of day.
@@ -156,13 +159,13 @@ func daily(at time.Time) string {
 
 func scheduleAt(t *testing.T, bus *stream.Bus, at time.Time) {
 	t.Helper()
-	schedule(t, bus, "test", daily(at), "UTC", "triggers.one", "missed")
+	schedule(t, bus, "test", daily(at), "UTC", "missed")
 }
 
 // scheduleAndHang is a child's role: it has something scheduled for the near future, says when, and waits for its end.
 func scheduleAndHang(bus *stream.Bus) {
 	at := time.Now().UTC().Add(2 * time.Second)
-	if err := bus.Schedule(context.Background(), "test", daily(at), "UTC", "triggers.one", []byte("missed")); err != nil {
+	if err := bus.Schedule(context.Background(), "test", daily(at), "UTC", []byte("missed")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -181,7 +184,7 @@ func TestScheduleMissedAfterKill(t *testing.T) {
 	c.kill()
 	<-time.After(time.Until(at.Add(2 * time.Second)))
 	bus := streamtest.OpenWith(t, cfg)
-	fired := firings(t, bus, "triggers.one")
+	fired := firings(t, bus, "test")
 	scheduleAt(t, bus, at)
 	awaitFiring(t, fired, "missed")
 	scheduleAt(t, bus, at)

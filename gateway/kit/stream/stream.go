@@ -25,7 +25,7 @@ const (
 	SubjectBound        = "facts.guide.bound"           // guideevent.Bound
 	SubjectDayClosed    = "facts.commission.day_closed" // commissionevent.DayClosed
 
-	SubjectTriggers = "triggers." // begins the subjects that schedules publish on, as in triggers.close
+	SubjectTriggers = "triggers." // begins the subjects that schedules publish on; a schedule's name follows
 )
 
 // Limits of one packed message.
