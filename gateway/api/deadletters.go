@@ -43,7 +43,7 @@ func (s *Server) registerDeadLetters() {
 }
 
 type deadLetterQuery struct {
-	page
+	Page
 	Domain string `query:"domain" required:"true" enum:"store,member,guide,commission"`
 	All    bool   `query:"all" doc:"also those that were replayed"`
 }
