@@ -54,7 +54,8 @@ const joinedAhead = 5 * time.Minute
 
 // The refusals of a single enrolment.
 var (
-	errUnknownProgram = fault.New(fault.NotFound, "unknown_program", "the brand has no such program").At("program")
+	errUnknownBrand   = fault.New(fault.Invalid, "unknown_brand", "there is no such brand").At("brand")
+	errUnknownProgram = fault.New(fault.Invalid, "unknown_program", "the brand has no such program").At("program")
 	errUnknownLevel   = fault.New(fault.Invalid, "unknown_level", "the program has no tier of this id or name").At("level")
 	errJoinedAhead    = fault.New(fault.Invalid, "joined_in_the_future", "nobody joins in the future").At("joined_at")
 	errExternalTaken  = fault.New(fault.Conflict, "external_id_taken", "the brand knows another member by this external id").At("external_id")
@@ -229,6 +230,7 @@ func (r *roll) join(m *Member, a applicant, start when.Instant, brand storeevent
 	fact := memberevent.Joined{Member: m.ID, Brand: a.Brand, At: start, Backdated: brand.FirstAccepted == 0, Program: a.Program,
 		Channel: a.Channel, Store: a.Store, RecruitingGuide: a.RecruitingGuide, Lat: a.Lat, Lng: a.Lng}
 	m.Memberships = append(m.Memberships, Membership{Brand: a.Brand, JoinedAt: a.shownJoin(start), Joined: fact})
+	m.Brands = append(m.Brands, a.Brand)
 	r.joined = append(r.joined, fact)
 	return &m.Memberships[len(m.Memberships)-1]
 }

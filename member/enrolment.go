@@ -16,8 +16,8 @@ import (
 const MaxEnrol = 1000
 
 // Enrol carries out enrolments in order, so that a number or an external id that occurs twice is known the second time, in one
-// transaction, and has the memberships assigned. Each result has the assignment, or the reason why that one was refused: fault.Invalid,
-// fault.NotFound (unknown_brand, unknown_program) or fault.Conflict (external_id_taken). If assigning fails the members are enrolled all the
+// transaction, and has the memberships assigned. Each result has the assignment, or the reason why that one was refused: fault.Invalid
+// (unknown_brand, unknown_program, unknown_level, joined_in_the_future …) or fault.Conflict (external_id_taken). If assigning fails the members are enrolled all the
 // same and the error is fault.Unavailable or that of the assigner: the same call again, or the outbox, finishes it.
 func (s *Service) Enrol(ctx context.Context, batch []Enrolment) ([]EnrolResult, error) {
 	if len(batch) > MaxEnrol {
@@ -86,8 +86,6 @@ func (s *Service) Enrol(ctx context.Context, batch []Enrolment) ([]EnrolResult, 
 	}
 	return results, nil
 }
-
-var errUnknownBrand = fault.New(fault.NotFound, "unknown_brand", "there is no such brand").At("brand")
 
 // check validates the form of what does not need the register.
 func (e *Enrolment) check() error {

@@ -18,6 +18,7 @@ type Member struct {
 	Profile     []byte       `json:"profile"` // profile, sealed under the member's key
 	Named       bool         `json:"named"`   // the profile has a name
 	CreatedAt   when.Instant `json:"created_at"`
+	Brands      []string     `json:"brands"` // of the memberships
 	Memberships []Membership `json:"memberships"`
 }
 

@@ -161,9 +161,11 @@ func (m *model) tiers(c modelCard, effects []effect) map[when.Date]string {
 	start := when.DateIn(c.at, shanghai(), 0)
 	for d := firstDay; d <= m.today.Add(40); d = d.Add(1) {
 		growth := c.openGrowth
+		judged := d > start // the card opens with its tier, whatever the growth; a shop's date may have begun before it
 		for _, e := range effects {
 			if e.date < d {
 				growth += e.growth
+				judged = judged || e.growth != 0
 			}
 		}
 		var r *modelRules
@@ -172,7 +174,7 @@ func (m *model) tiers(c modelCard, effects []effect) map[when.Date]string {
 				r = &m.rules[key][i]
 			}
 		}
-		if r != nil && d > start {
+		if r != nil && judged {
 			best := rank(r, held)
 			for i, t := range r.Tiers {
 				if t.Growth <= growth && i > best {

@@ -59,6 +59,32 @@ func (s *Service) People(ctx context.Context, ids []string) (map[string]Person, 
 	if err != nil {
 		return nil, fmt.Errorf("member: people: %w", err)
 	}
+	return s.people(ctx, found)
+}
+
+// Members reads a page of a brand's members, in the order in which they became members of any. limit and cursor as in docdb.Query.
+func (s *Service) Members(ctx context.Context, brand string, limit int, cursor string) ([]Person, string, error) {
+	page, err := members.Find(ctx, s.DB, docdb.Query{Index: "brands", Eq: []any{brand}, Limit: limit, Cursor: cursor})
+	if err != nil {
+		return nil, "", fmt.Errorf("member: members of a brand: %w", err)
+	}
+	found := make(map[string]*Member, len(page.Items))
+	for _, m := range page.Items {
+		found[m.ID] = m
+	}
+	people, err := s.people(ctx, found)
+	if err != nil {
+		return nil, "", err
+	}
+	list := make([]Person, len(page.Items))
+	for i, m := range page.Items {
+		list[i] = people[m.ID]
+	}
+	return list, page.Next, nil
+}
+
+// people adds to members what their cards hold.
+func (s *Service) people(ctx context.Context, found map[string]*Member) (map[string]Person, error) {
 	cardIDs, programIDs := set{}, set{}
 	for _, m := range found {
 		for i := range m.Memberships {

@@ -10,7 +10,7 @@ import (
 
 // The collections of the member domain's database.
 var (
-	members   = docdb.Define[Member]("members")
+	members   = docdb.Define[Member]("members", docdb.By("brands"))
 	claims    = docdb.Define[claim]("claims")
 	programs  = docdb.Define[Program]("programs")
 	cards     = docdb.Define[Card]("cards")

@@ -47,6 +47,7 @@ type Service struct {
 	dead    *stream.DeadLetters
 	keys    vault
 	dayKeys dayKeyCache
+	queue   queue
 }
 
 // New opens the domain on its database.
@@ -105,7 +106,7 @@ func (s *Service) PutProgram(ctx context.Context, brand, program string, rules R
 func (s *Service) Program(ctx context.Context, brand, program string) (*Program, error) {
 	p, err := programs.Get(ctx, s.DB, programID(brand, program))
 	if fault.Is(err, fault.NotFound) {
-		return nil, errUnknownProgram
+		return nil, fault.New(fault.NotFound, "unknown_program", "the brand has no such program")
 	}
 	return p, err
 }

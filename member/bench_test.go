@@ -1,0 +1,104 @@
+package member_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"scrm/gateway/kit/stream"
+	"scrm/gateway/kit/when"
+	"scrm/member"
+	"scrm/store/storeevent"
+)
+
+// benchMembers is how many members the benchmarks' sales belong to.
+const benchMembers = 20_000
+
+func benchPhone(n int) string { return fmt.Sprintf("+86138%08d", n) }
+
+func enrolments(from, n int, program string) []member.Enrolment {
+	batch := make([]member.Enrolment, n)
+	for i := range batch {
+		batch[i] = member.Enrolment{Brand: "aurora", Program: program, Phone: benchPhone(from + i), Name: "客户", Store: "s-1", Level: "v2", Points: 100,
+			ExternalID: fmt.Sprintf("%s%d", program, from+i), JoinedAt: at("2026-01-01T00:00:00")}
+	}
+	return batch
+}
+
+// BenchmarkProjectSales books sales of 2.3 lines, a third of them members', in batches of 1,000.
+func BenchmarkProjectSales(b *testing.B) {
+	f := newFixture(b, "2026-11-22T12:00:00")
+	f.program(b, "aurora", "store", rules(), "2020-01-01T00:00:00")
+	for n := 0; n < benchMembers; n += member.MaxEnrol {
+		if _, err := f.Enrol(b.Context(), enrolments(n, member.MaxEnrol, "store")); err != nil {
+			b.Fatal(err)
+		}
+	}
+	indexes := make([]string, benchMembers)
+	for n := range indexes {
+		indexes[n] = f.keys.BlindIndex(benchPhone(n))
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	receipt := 0
+	batch := func() []stream.Item {
+		verdicts := make([]*storeevent.Verdict, 1000)
+		for i := range verdicts {
+			v := f.sale(fmt.Sprintf("R%09d", receipt), "2026-03-01T10:00:00", "", 10_000)
+			v.EventID = fmt.Sprintf("pos/t%03d/sale/R%09d", receipt%200, receipt/200)
+			v.BusinessTime += when.Instant(receipt) * 100
+			v.BusinessDate = when.DateIn(v.BusinessTime, shanghai(), 0)
+			for n := range random.IntN(3) + random.IntN(2) {
+				v.Lines = append(v.Lines, storeevent.Line{Line: n + 2, SKU: "s", Category: "cake", Brand: "aurora", Qty: 1, UnitPrice: 990, Paid: 990})
+			}
+			if receipt%3 == 0 {
+				v.Member = &storeevent.MemberRef{Phone: indexes[random.IntN(benchMembers)], Sealed: make([]byte, 60)}
+			}
+			verdicts[i] = v
+			receipt++
+		}
+		return items(b, verdicts...)
+	}
+	var spent time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		in := batch()
+		b.StartTimer()
+		start := time.Now()
+		if later, err := f.ProjectSales(b.Context(), in); err != nil || len(later) > 0 {
+			b.Fatal(later, err)
+		}
+		spent += time.Since(start)
+	}
+	b.ReportMetric(float64(receipt)/spent.Seconds(), "tx/s")
+}
+
+// BenchmarkEnrol enrols new members with an external id, a level and opening points, in chunks of an import's size.
+func BenchmarkEnrol(b *testing.B) {
+	f := newFixture(b, "2026-11-22T12:00:00")
+	f.program(b, "aurora", "store", rules(), "2020-01-01T00:00:00")
+	n := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := f.Enrol(b.Context(), enrolments(n, 500, "store")); err != nil {
+			b.Fatal(err)
+		}
+		n += 500
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "members/s")
+}
+
+// BenchmarkAudit goes over the ledgers of 20,000 cards.
+func BenchmarkAudit(b *testing.B) {
+	f := newFixture(b, "2026-11-22T12:00:00")
+	f.program(b, "aurora", "store", rules(), "2020-01-01T00:00:00")
+	for n := 0; n < benchMembers; n += member.MaxEnrol {
+		if _, err := f.Enrol(b.Context(), enrolments(n, member.MaxEnrol, "store")); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		f.sound(b)
+	}
+}
