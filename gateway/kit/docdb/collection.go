@@ -30,6 +30,9 @@ func Define[T any](name string, options ...Option) Collection[T] {
 	if !collectionName.MatchString(name) {
 		panic(fmt.Sprintf("docdb: %q is no name for a collection", name))
 	}
+	if s.ShardKey != "" && s.mustField(s.ShardKey).typ.Kind() != reflect.String {
+		panic(fmt.Sprintf("docdb: %s.%s is no string to shard by", name, s.ShardKey))
+	}
 	slices.SortStableFunc(s.Migrations, func(a, b Migration) int { return cmp.Compare(a.Version, b.Version) })
 	for _, ix := range s.Indexes {
 		for i, f := range ix.Fields {
@@ -164,7 +167,8 @@ func (c Collection[T]) Update(ctx context.Context, s Session, id string, change 
 	return nil
 }
 
-// Increment adds to counters of a document; New is stored, with Inc added to its fields, where it does not exist.
+// Increment adds to counters of a document; New is stored, with Inc added to its fields, where it does not exist. Counters that
+// are zero in New are faster.
 type Increment[T any] struct {
 	New *T
 	Inc map[string]int64

@@ -129,7 +129,9 @@ type Index struct {
 }
 
 // Migration brings documents of an older schema version up to date when the database is opened. Apply changes the document in
-// place and must accept one that is already changed (a migration that was interrupted starts again).
+// place, and must accept one that is already changed: another process of the new version may have written it. Progress is kept
+// from batch to batch, so that an interrupted migration goes on. Integers are int64, slices []any, structs and maps
+// map[string]any; structs whose fields are numbered for package wire are to be left as they are.
 type Migration struct {
 	Version int // the schema version that documents have afterwards: 1, 2, …
 	Apply   func(doc map[string]any) error

@@ -255,7 +255,7 @@ func Migrate(version int, apply func(doc map[string]any) error) Option {
 	return func(s *Schema) { s.Migrations = append(s.Migrations, Migration{Version: version, Apply: apply}) }
 }
 
-// ShardedBy names the field that a sharded MongoDB distributes the collection by. Ids are unique per shard only, so the field
+// ShardedBy names the string field that a sharded MongoDB distributes the collection by. Ids are unique per shard only, so the field
 // must follow from the id (a brand that the id begins with) and never change.
 func ShardedBy(name string) Option { return func(s *Schema) { s.ShardKey = name } }
 

@@ -2,11 +2,7 @@
 // json tags, or by numbers where a struct has cbor tags as well. Documents in SQLite, items in the streams and cursors use it; golden files show the same structs as JSON.
 package wire
 
-import (
-	"reflect"
-
-	"github.com/fxamacker/cbor/v2"
-)
+import "github.com/fxamacker/cbor/v2"
 
 var enc, dec = modes()
 
@@ -20,7 +16,6 @@ func modes() (cbor.EncMode, cbor.DecMode) {
 		MaxMapPairs:      1 << 24,
 		UTF8:             cbor.UTF8DecodeInvalid, // what was stored can always be read; the edge refuses invalid text
 		IntDec:           cbor.IntDecConvertSignedOrBigInt,
-		DefaultMapType:   reflect.TypeFor[map[string]any](),
 	}.DecMode()
 	if err != nil {
 		panic(err)
@@ -35,5 +30,5 @@ type Raw = cbor.RawMessage
 func Marshal(v any) ([]byte, error) { return enc.Marshal(v) }
 
 // Unmarshal decodes data into v; fields that v does not know are ignored, so that an older reader takes a newer payload.
-// Into an interface, integers come as int64 and maps as map[string]any.
+// Into an interface, integers come as int64.
 func Unmarshal(data []byte, v any) error { return dec.Unmarshal(data, v) }

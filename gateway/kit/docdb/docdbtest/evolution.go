@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 
 	"scrm/gateway/kit/docdb"
@@ -15,12 +16,14 @@ type (
 		docdb.Doc `json:",inline"`
 		City      string   `json:"city"`
 		Brands    []string `json:"brands"`
+		Hours     []hours  `json:"hours"`
 	}
 	shopV2 struct {
 		docdb.Doc `json:",inline"`
 		City      string   `json:"city"`
 		Brands    []string `json:"brands"`
 		Rank      int64    `json:"rank"`
+		Hours     []hours  `json:"hours"`
 		Closed    bool     `json:"closed,omitempty"`
 	}
 	shopV3 struct {
@@ -28,6 +31,13 @@ type (
 		Place     string   `json:"place"`
 		Brands    []string `json:"brands"`
 		Rank      int64    `json:"rank"`
+		Hours     []hours  `json:"hours"`
+	}
+
+	// hours is a part whose fields are numbered where they are stored in CBOR.
+	hours struct {
+		From  int64            `json:"from" cbor:"1,keyasint"`
+		Notes map[string]int64 `json:"notes" cbor:"2,keyasint"`
 	}
 )
 
@@ -49,7 +59,8 @@ func reopen(t *testing.T, db docdb.DB, open func() docdb.DB, schemas ...*docdb.S
 func shops() []*shopV1 {
 	out := make([]*shopV1, shopCount)
 	for i := range out {
-		out[i] = &shopV1{Doc: withID(fmt.Sprintf("s%04d", i)), City: fmt.Sprintf("c%d", i%10), Brands: []string{"all", fmt.Sprintf("b%d", i%7)}}
+		out[i] = &shopV1{Doc: withID(fmt.Sprintf("s%04d", i)), City: fmt.Sprintf("c%d", i%10), Brands: []string{"all", fmt.Sprintf("b%d", i%7)},
+			Hours: []hours{{From: int64(i), Notes: map[string]int64{"n": int64(-i)}}}}
 	}
 	return out
 }
@@ -211,6 +222,9 @@ func testMigrations(t *testing.T, engine Engine) {
 		doc, err := v3.Get(ctx, tx, "s0004")
 		if err != nil {
 			return err
+		}
+		if want := []hours{{From: 4, Notes: map[string]int64{"n": -4}}}; !reflect.DeepEqual(doc.Hours, want) {
+			return fmt.Errorf("hours %+v", doc.Hours)
 		}
 		doc.Place = "elsewhere"
 		return v3.Replace(ctx, tx, doc)

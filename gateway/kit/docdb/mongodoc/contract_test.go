@@ -10,3 +10,5 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 	docdbtest.Run(t, docdbtest.MongoAgain)
 }
+
+func BenchmarkEngine(b *testing.B) { docdbtest.Benchmark(b, docdbtest.MongoAgain) }

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/bson"
 	"go.mongodb.org/mongo-driver/mongo"
 	"go.mongodb.org/mongo-driver/mongo/options"
+	"go.mongodb.org/mongo-driver/x/bsonx/bsoncore"
 
 	"scrm/gateway/kit/docdb"
 )
@@ -223,7 +224,8 @@ func (c collection) model(op docdb.Op) (mongo.WriteModel, error) {
 		return mongo.NewInsertOneModel().SetDocument(doc), err
 	case docdb.OpReplace:
 		doc, err := encode(c.schema, op.Doc)
-		return mongo.NewReplaceOneModel().SetFilter(bson.D{id, {Key: "rev", Value: op.Rev}}).SetReplacement(doc), err
+		filter := bsoncore.NewDocumentBuilder().AppendString("_id", op.ID).AppendInt64("rev", op.Rev).Build()
+		return mongo.NewReplaceOneModel().SetFilter(bson.Raw(filter)).SetReplacement(doc), err
 	case docdb.OpUpdate:
 		return mongo.NewUpdateOneModel().SetFilter(append(bson.D{id}, c.conditions(op.If)...)).SetUpdate(change(op)), nil
 	case docdb.OpIncrement:
@@ -252,11 +254,11 @@ func increments(inc map[string]int64) bson.D {
 
 // upsert is an increment that inserts the document where it does not exist.
 func (c collection) upsert(op docdb.Op) (mongo.WriteModel, error) {
-	filter := bson.D{{Key: "_id", Value: op.ID}}
+	filter := bsoncore.NewDocumentBuilder().AppendString("_id", op.ID)
 	if c.schema.ShardKey != "" { // a sharded collection must know where to insert
-		filter = append(filter, bson.E{Key: c.schema.ShardKey, Value: c.schema.Value(op.Doc, c.schema.ShardKey)})
+		filter.AppendString(c.schema.ShardKey, c.schema.Value(op.Doc, c.schema.ShardKey).(string))
 	}
-	model := mongo.NewUpdateOneModel().SetFilter(filter).SetUpsert(true)
+	model := mongo.NewUpdateOneModel().SetFilter(bson.Raw(filter.Build())).SetUpsert(true)
 	for name := range op.Inc {
 		if c.schema.Value(op.Doc, name) != any(int64(0)) {
 			update, err := c.startedCounters(op)
@@ -267,21 +269,22 @@ func (c collection) upsert(op docdb.Op) (mongo.WriteModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	elements, err := doc.Elements()
+	elements, err := bsoncore.Document(doc).Elements()
 	if err != nil {
 		return nil, err
 	}
-	var fresh bson.D
+	raised := bsoncore.NewDocumentBuilder().AppendInt64("rev", 1)
+	for name, by := range op.Inc {
+		raised.AppendInt64(name, by)
+	}
+	fresh := bsoncore.NewDocumentBuilder()
 	for _, e := range elements {
 		if key := e.Key(); key != "_id" && key != "rev" && key != c.schema.ShardKey && !has(op.Inc, key) {
-			fresh = append(fresh, bson.E{Key: key, Value: e.Value()})
+			fresh.AppendValue(key, e.Value())
 		}
 	}
-	update := bson.D{{Key: "$inc", Value: increments(op.Inc)}}
-	if len(fresh) > 0 {
-		update = append(update, bson.E{Key: "$setOnInsert", Value: fresh})
-	}
-	return model.SetUpdate(update), nil
+	update := bsoncore.NewDocumentBuilder().AppendDocument("$inc", raised.Build()).AppendDocument("$setOnInsert", fresh.Build()).Build()
+	return model.SetUpdate(bson.Raw(update)), nil
 }
 
 // startedCounters is the update of an upsert whose new document's counters do not start at zero, which $inc cannot say.

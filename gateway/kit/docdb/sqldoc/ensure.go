@@ -130,15 +130,49 @@ func (t *table) migrate(ctx context.Context, c *conn, version, migrated int64) (
 }
 
 func (t *table) migrateOne(data []byte, version int) (migrated []byte, rev int64, err error) {
-	var doc map[string]any
-	if err := wire.Unmarshal(data, &doc); err != nil {
+	var stored map[string]any
+	if err := wire.Unmarshal(data, &stored); err != nil {
 		return nil, 0, err
 	}
-	if err := t.schema.MigrateDoc(doc, version); err != nil {
+	fields := plain(stored).(map[string]any)
+	if err := t.schema.MigrateDoc(fields, version); err != nil {
 		return nil, 0, err
 	}
-	migrated, err = wire.Marshal(doc)
-	return migrated, doc["rev"].(int64), err
+	if migrated, err = wire.Marshal(fields); err != nil {
+		return nil, 0, err
+	}
+	doc, err := t.decode(migrated) // what the program cannot read must not be stored
+	if err != nil {
+		return nil, 0, err
+	}
+	migrated, err = encode(doc)
+	return migrated, doc.Meta().Rev, err
+}
+
+// plain gives maps of names the type that migrations see in the other engine too. Maps with other keys are structs whose
+// fields are numbered, which migrations leave alone.
+func plain(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			v[k] = plain(e)
+		}
+	case []any:
+		for i, e := range v {
+			v[i] = plain(e)
+		}
+	case map[any]any:
+		named := make(map[string]any, len(v))
+		for k, e := range v {
+			name, ok := k.(string)
+			if !ok {
+				return v
+			}
+			named[name] = plain(e)
+		}
+		return named
+	}
+	return v
 }
 
 // batch reads the documents behind a rowid.

@@ -1,14 +1,20 @@
-package sqldoc_test
+package docdbtest
 
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"scrm/gateway/kit/docdb"
-	"scrm/gateway/kit/docdb/sqldoc"
 )
+
+// Benchmark measures an engine with documents like a ledger's entries, in transactions of 1, 100 and 1,000.
+func Benchmark(b *testing.B, engine Engine) {
+	b.Run("Insert", func(b *testing.B) { benchInsert(b, engine) })
+	b.Run("Increment", func(b *testing.B) { benchIncrement(b, engine) })
+	b.Run("Save", func(b *testing.B) { benchSave(b, engine) })
+	b.Run("GetMany", func(b *testing.B) { benchGetMany(b, engine) })
+}
 
 // entry is like a ledger entry: what a projection writes for every event.
 type entry struct {
@@ -21,19 +27,12 @@ type entry struct {
 }
 
 var (
-	plainEntries   = docdb.Define[entry]("plain_entries")
-	indexedEntries = docdb.Define[entry]("indexed_entries", docdb.By("card", "at"))
+	plainEntries   = docdb.Define[entry]("plain")
+	indexedEntries = docdb.Define[entry]("indexed", docdb.By("card", "at"))
 )
 
-func bench(b *testing.B, c docdb.Collection[entry], size int, do func(ctx context.Context, tx docdb.Session, docs []*entry) error) {
-	db, err := sqldoc.Open(filepath.Join(b.TempDir(), "bench.db"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	if err := db.Ensure(b.Context(), c.Schema()); err != nil {
-		b.Fatal(err)
-	}
+func bench(b *testing.B, engine Engine, c docdb.Collection[entry], size int, do func(ctx context.Context, tx docdb.Session, docs []*entry) error) {
+	db := ready(b, engine, c.Schema())
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
@@ -50,11 +49,11 @@ func bench(b *testing.B, c docdb.Collection[entry], size int, do func(ctx contex
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "docs/s")
 }
 
-func BenchmarkInsert(b *testing.B) {
+func benchInsert(b *testing.B, engine Engine) {
 	for _, c := range []docdb.Collection[entry]{plainEntries, indexedEntries} {
 		for _, size := range []int{1, 100, 1000} {
 			b.Run(fmt.Sprintf("%s/%d", c.Schema().Name, size), func(b *testing.B) {
-				bench(b, c, size, func(ctx context.Context, tx docdb.Session, docs []*entry) error {
+				bench(b, engine, c, size, func(ctx context.Context, tx docdb.Session, docs []*entry) error {
 					_, err := c.InsertMany(ctx, tx, docs)
 					return err
 				})
@@ -63,19 +62,19 @@ func BenchmarkInsert(b *testing.B) {
 	}
 }
 
-func BenchmarkIncrement(b *testing.B) {
-	bench(b, indexedEntries, 1000, func(ctx context.Context, tx docdb.Session, docs []*entry) error {
+func benchIncrement(b *testing.B, engine Engine) {
+	bench(b, engine, indexedEntries, 1000, func(ctx context.Context, tx docdb.Session, docs []*entry) error {
 		in := make([]docdb.Increment[entry], len(docs))
 		for i, d := range docs {
-			d.ID = fmt.Sprintf("card/%06d", d.Balance*7919%50_000)
+			d.ID, d.Points = fmt.Sprintf("card/%06d", d.Balance*7919%50_000), 0
 			in[i] = docdb.Increment[entry]{New: d, Inc: map[string]int64{"points": 3}}
 		}
 		return indexedEntries.IncrementMany(ctx, tx, in)
 	})
 }
 
-func BenchmarkSave(b *testing.B) {
-	bench(b, indexedEntries, 1000, func(ctx context.Context, tx docdb.Session, docs []*entry) error {
+func benchSave(b *testing.B, engine Engine) {
+	bench(b, engine, indexedEntries, 1000, func(ctx context.Context, tx docdb.Session, docs []*entry) error {
 		ids := make([]string, len(docs))
 		for i, d := range docs {
 			ids[i] = fmt.Sprintf("card/%06d", d.Balance*7919%50_000)
@@ -96,15 +95,8 @@ func BenchmarkSave(b *testing.B) {
 	})
 }
 
-func BenchmarkGetMany(b *testing.B) {
-	db, err := sqldoc.Open(filepath.Join(b.TempDir(), "bench.db"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	if err := db.Ensure(b.Context(), plainEntries.Schema()); err != nil {
-		b.Fatal(err)
-	}
+func benchGetMany(b *testing.B, engine Engine) {
+	db := ready(b, engine, plainEntries.Schema())
 	docs := make([]*entry, 100_000)
 	for i := range docs {
 		docs[i] = &entry{Doc: docdb.Doc{ID: fmt.Sprintf("card/%06d", i)}, Card: "c", Rule: "store"}
