@@ -35,7 +35,7 @@ const (
 	defaultMaxBytes   = 4 << 30
 	defaultPurgeEvery = 15 * time.Second
 	defaultAckWait    = 15 * time.Second
-	apiTimeout        = 10 * time.Second // of one request to the JetStream API
+	apiTimeout        = 5 * time.Second  // of one request to the JetStream API
 	closeTimeout      = 10 * time.Second // for what is queued to be published when the bus closes
 	flushTimeout      = 2 * time.Second
 )

@@ -53,7 +53,7 @@ func (b *Bus) Consume(ctx context.Context, c Consumer) (stop func(), err error) 
 	k := &consumption{Consumer: c, bus: b, log: b.log.With("stream", c.Stream, "consumer", c.Durable), inbox: newInbox()}
 	source, err := k.subscribe(ctx)
 	if err != nil {
-		return nil, unavailable("consumer "+c.Durable, err)
+		return nil, unavailable(ctx, "consumer "+c.Durable, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})

@@ -15,7 +15,7 @@ import (
 func (b *Bus) LastSeq(ctx context.Context, stream string) (uint64, error) {
 	s, err := b.js.Stream(ctx, stream)
 	if err != nil {
-		return 0, unavailable("last sequence of "+stream, err)
+		return 0, unavailable(ctx, "last sequence of "+stream, err)
 	}
 	return s.CachedInfo().State.LastSeq, nil
 }
@@ -35,7 +35,7 @@ func (b *Bus) Progress(ctx context.Context, stream, durable string) (Progress, e
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
 		return Progress{}, fault.New(fault.NotFound, "unknown_consumer", "no consumer of this name").Because(err)
 	case err != nil:
-		return Progress{}, unavailable("progress of "+durable, err)
+		return Progress{}, unavailable(ctx, "progress of "+durable, err)
 	}
 	return p, nil
 }
@@ -203,8 +203,9 @@ func (b *Bus) acknowledged(key watchKey) {
 	}
 }
 
-func unavailable(what string, err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+// unavailable is an error of the JetStream API as callers see it, unless it is they who went away.
+func unavailable(ctx context.Context, what string, err error) error {
+	if ctx.Err() != nil {
 		return fmt.Errorf("stream: %s: %w", what, err)
 	}
 	return fault.New(fault.Unavailable, "stream_unavailable", "the streams cannot be reached").Because(fmt.Errorf("%s: %w", what, err))

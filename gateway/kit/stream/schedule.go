@@ -36,7 +36,7 @@ func (b *Bus) Schedule(ctx context.Context, name, times, tz string, payload []by
 		err = b.keepSchedule(ctx, s)
 	}
 	if err != nil && fault.KindOf(err) == fault.Internal {
-		return unavailable("schedule "+name, err)
+		return unavailable(ctx, "schedule "+name, err)
 	}
 	return err
 }
@@ -152,7 +152,7 @@ func (b *Bus) Unschedule(ctx context.Context, name string) error {
 		err = s.Purge(ctx, jetstream.WithPurgeSubject(scheduleSubject(name)))
 	}
 	if err != nil {
-		return unavailable("unschedule "+name, err)
+		return unavailable(ctx, "unschedule "+name, err)
 	}
 	return nil
 }

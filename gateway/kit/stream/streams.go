@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"scrm/gateway/kit/fault"
 )
 
 const (
@@ -17,6 +19,8 @@ const (
 
 	scheduleMaxBytes = 64 << 20
 	replicasWanted   = 3
+	leaderWait       = 30 * time.Second
+	leaderPause      = 200 * time.Millisecond
 )
 
 // streamOf is the stream that takes a subject.
@@ -51,9 +55,21 @@ func (b *Bus) streams() []jetstream.StreamConfig {
 	}
 }
 
-// ensureStreams creates the streams or brings their settings up to date, on three servers where there are so many. A stream that
-// somebody gave more replicas keeps them.
+// ensureStreams creates the streams or brings their settings up to date; a cluster that has no leader yet gets some time.
 func (b *Bus) ensureStreams(ctx context.Context) error {
+	patient, cancel := context.WithTimeout(ctx, leaderWait)
+	defer cancel()
+	for {
+		err := b.ensureStreamsNow(ctx)
+		if fault.KindOf(err) != fault.Unavailable || !sleep(patient, leaderPause) {
+			return err
+		}
+	}
+}
+
+// ensureStreamsNow puts the streams on three servers where there are so many. A stream that somebody gave more replicas keeps
+// them.
+func (b *Bus) ensureStreamsNow(ctx context.Context) error {
 	wanted := replicasWanted
 	if b.server != nil {
 		wanted = 1
@@ -64,7 +80,7 @@ func (b *Bus) ensureStreams(ctx context.Context) error {
 		if old, err := b.js.Stream(ctx, cfg.Name); err == nil {
 			has = old.CachedInfo().Config.Replicas
 		} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
-			return unavailable("stream "+cfg.Name, err)
+			return unavailable(ctx, "stream "+cfg.Name, err)
 		}
 		cfg.Replicas = max(wanted, has)
 		_, err := b.js.CreateOrUpdateStream(ctx, cfg)
@@ -73,7 +89,7 @@ func (b *Bus) ensureStreams(ctx context.Context) error {
 			_, err = b.js.CreateOrUpdateStream(ctx, cfg)
 		}
 		if err != nil {
-			return fmt.Errorf("stream: create or update stream %s: %w", cfg.Name, err)
+			return createFault(ctx, cfg.Name, err)
 		}
 		fewest = min(fewest, cfg.Replicas)
 	}
@@ -91,13 +107,23 @@ func (b *Bus) ensureStreams(ctx context.Context) error {
 	return nil
 }
 
+// createFault tells an answer that may change from one that will not.
+func createFault(ctx context.Context, stream string, err error) error {
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.Code != 503 {
+		return fmt.Errorf("stream: create or update stream %s: %w", stream, err)
+	}
+	return unavailable(ctx, "create or update stream "+stream, err)
+}
+
 // tooFewServers reports that a stream cannot have as many replicas as asked for.
 func tooFewServers(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) && (api.ErrorCode == errNoReplicas || api.ErrorCode == errNoPeers)
 }
 
+// JetStream's error codes that nats.go does not name.
 const (
-	errNoReplicas jetstream.ErrorCode = 10074
-	errNoPeers    jetstream.ErrorCode = 10005
+	errNoPeers    jetstream.ErrorCode = 10005 // the cluster is too small
+	errNoReplicas jetstream.ErrorCode = 10074 // there is no cluster
 )
