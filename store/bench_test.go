@@ -29,7 +29,7 @@ func BenchmarkDecide(b *testing.B) {
 					txs[i] = benchTransaction(till, seqs[till], n)
 					n++
 				}
-				batches = append(batches, s.message(b, txs...))
+				batches = append(batches, s.message(txs...))
 			}
 			b.ReportAllocs()
 			b.ResetTimer()

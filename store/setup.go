@@ -173,7 +173,9 @@ func (s *Service) saveStores(ctx context.Context, tx docdb.Session, u *setUp, do
 	return changed, nil
 }
 
+// distinct are the ids without repetitions, in order.
 func distinct(ids []string) []string {
+	ids = slices.Clone(ids)
 	slices.Sort(ids)
 	return slices.Compact(ids)
 }
