@@ -224,7 +224,7 @@ func TestDeadLetters(t *testing.T) {
 	s := open(t)
 	bury := func(item stream.Item) {
 		t.Helper()
-		must(t, s.DecideDead(ctx, item, &stream.GivenUp{Tries: 5, Err: errors.New("no luck")}))
+		must(t, s.DecideDead(ctx, item, &stream.GivenUpError{Tries: 5, Err: errors.New("no luck")}))
 	}
 	// A dead sale has that outcome, and its return waits for it.
 	dead := s.message(sale("t1", "1", 1, 4, 1000))

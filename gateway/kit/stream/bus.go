@@ -54,6 +54,7 @@ type Bus struct {
 	tasks   sync.WaitGroup
 	full    chan struct{} // a stream refused a message: purge soon
 
+	closing    sync.Once
 	mu         sync.Mutex
 	closed     bool
 	publishers map[string]*publisher
@@ -137,11 +138,12 @@ func (b *Bus) Notes() []string { return b.notes }
 // Close publishes what is queued, ends the connection and the embedded server. Stop consumers and relays first; after it,
 // Publish answers fault.Unavailable.
 func (b *Bus) Close() error {
+	b.closing.Do(b.close)
+	return nil
+}
+
+func (b *Bus) close() {
 	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
-		return nil
-	}
 	b.closed = true
 	publishers := b.publishers
 	b.mu.Unlock()
@@ -160,7 +162,6 @@ func (b *Bus) Close() error {
 		b.server.Shutdown()
 		b.server.WaitForShutdown()
 	}
-	return nil
 }
 
 var errClosed = fault.New(fault.Unavailable, "stream_closed", "the program is stopping")

@@ -21,7 +21,7 @@ type Consumer struct {
 	// Durable names the consumer, and its progress is kept under this name: each item is handled once, by one of the processes
 	// that use the name. A consumer without a name is a follower: each process gets every item published from now on.
 	Durable string
-	// Dead stores an item that Handle cannot do, with the reason (a *GivenUp); DeadLetters.Keep is one. It is called until
+	// Dead stores an item that Handle cannot do, with the reason (a *GivenUpError); DeadLetters.Keep is one. It is called until
 	// it succeeds. A follower may leave it out; then such an item is only logged.
 	Dead func(ctx context.Context, item Item, reason error) error
 	// Missed is called when a follower was cut off for so long that items may have passed it by.
@@ -207,18 +207,18 @@ func (k *consumption) check(err error) {
 	}
 }
 
-// GivenUp is the reason that a consumer's Dead gets.
-type GivenUp struct {
+// GivenUpError is the reason that a consumer's Dead gets.
+type GivenUpError struct {
 	Tries int   // how often the item was tried alone
 	Err   error // the last try's
 }
 
-func (g *GivenUp) Error() string { return g.Err.Error() }
+func (g *GivenUpError) Error() string { return g.Err.Error() }
 
 // Unwrap gives the handler's error to errors.As.
-func (g *GivenUp) Unwrap() error { return g.Err }
+func (g *GivenUpError) Unwrap() error { return g.Err }
 
-// panicked is a handler's panic as an error.
-type panicked struct{ value any }
+// panicError is a handler's panic as an error.
+type panicError struct{ value any }
 
-func (p panicked) Error() string { return fmt.Sprintf("the handler panicked: %v", p.value) }
+func (p panicError) Error() string { return fmt.Sprintf("the handler panicked: %v", p.value) }

@@ -106,7 +106,7 @@ func handleAndHang(bus *stream.Bus) {
 		Stream: stream.Intake, Durable: "reader", MaxItems: 10,
 		Handle: func(_ context.Context, items []stream.Item) ([]int, error) {
 			for _, item := range items {
-				fmt.Println(string(item.Data))
+				fmt.Fprintln(os.Stdout, string(item.Data))
 			}
 			select {}
 		},

@@ -56,7 +56,7 @@ func NewDeadLetter(durable string, item Item, reason error, keys ...string) *Dea
 		Keys: keys, Kind: fault.KindOf(reason).String(), Code: fault.CodeOf(reason), Detail: reason.Error(),
 		Tries: 1, At: when.System{}.Now(), Open: true,
 	}
-	var given *GivenUp
+	var given *GivenUpError
 	if errors.As(reason, &given) {
 		l.Tries = int64(given.Tries)
 	}

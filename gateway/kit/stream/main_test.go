@@ -175,15 +175,15 @@ func (l *ledger) await(t *testing.T, n int) {
 // grave collects dead letters.
 type grave struct {
 	mu   sync.Mutex
-	dead map[string]*stream.GivenUp
+	dead map[string]*stream.GivenUpError
 }
 
-func newGrave() *grave { return &grave{dead: map[string]*stream.GivenUp{}} }
+func newGrave() *grave { return &grave{dead: map[string]*stream.GivenUpError{}} }
 
 func (g *grave) bury(_ context.Context, item stream.Item, reason error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.dead[string(item.Data)] = reason.(*stream.GivenUp)
+	g.dead[string(item.Data)] = reason.(*stream.GivenUpError)
 	return nil
 }
 

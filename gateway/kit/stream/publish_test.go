@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -181,7 +182,7 @@ func publishForever(bus *stream.Bus) {
 					continue
 				}
 				mu.Lock()
-				fmt.Println(item)
+				fmt.Fprintln(os.Stdout, item)
 				mu.Unlock()
 			}
 		}()

@@ -169,7 +169,7 @@ func scheduleAndHang(bus *stream.Bus) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Println(at.Format(time.RFC3339))
+	fmt.Fprintln(os.Stdout, at.Format(time.RFC3339))
 	select {}
 }
 

@@ -49,7 +49,7 @@ func (w *worker) work(ctx context.Context, batch []*message) {
 	at := 0
 	for _, m := range batch {
 		if m.torn != nil {
-			w.bury(ctx, at, &GivenUp{Tries: 1, Err: fault.New(fault.Invalid, "torn_message", "the message's body cannot be read").Because(m.torn)})
+			w.bury(ctx, at, &GivenUpError{Tries: 1, Err: fault.New(fault.Invalid, "torn_message", "the message's body cannot be read").Because(m.torn)})
 		}
 		at += m.items
 	}
@@ -115,7 +115,7 @@ func (w *worker) handle(ctx context.Context, from, to int) {
 			w.handle(ctx, middle, to)
 			return
 		case kind == fault.Invalid || tries >= maxTries:
-			w.bury(ctx, from, &GivenUp{Tries: tries, Err: err})
+			w.bury(ctx, from, &GivenUpError{Tries: tries, Err: err})
 			return
 		default:
 			w.log.Warn("an item failed, trying again", "seq", w.items[from].Seq, "index", w.items[from].Index, "in", pause, "error", err)
@@ -133,14 +133,14 @@ func (w *worker) call(ctx context.Context, items []Item) (later []int, err error
 	defer func() {
 		if v := recover(); v != nil {
 			w.log.Error("a handler panicked", "value", v, "stack", string(debug.Stack()))
-			later, err = nil, panicked{v}
+			later, err = nil, panicError{v}
 		}
 	}()
 	return w.Handle(ctx, items)
 }
 
 // bury stores an item as a dead letter, however long that takes.
-func (w *worker) bury(ctx context.Context, at int, reason *GivenUp) {
+func (w *worker) bury(ctx context.Context, at int, reason *GivenUpError) {
 	item := w.items[at]
 	w.log.Error("an item goes to the dead letters", "subject", item.Subject, "seq", item.Seq, "index", item.Index, "tries", reason.Tries, "error", reason)
 	if w.Dead == nil {

@@ -3,6 +3,7 @@ package streamtest
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -91,7 +92,7 @@ var (
 func (s *Server) Restart() {
 	s.t.Helper()
 	// #nosec G204 -- the executable is the test's own choice
-	s.cmd = exec.Command(executable(s.t), "-c", s.config)
+	s.cmd = exec.CommandContext(context.Background(), executable(s.t), "-c", s.config)
 	log, err := s.cmd.StderrPipe()
 	if err != nil {
 		s.t.Fatal(err)
@@ -160,7 +161,7 @@ var found = sync.OnceValues(func() (string, error) {
 	}
 	fresh := fmt.Sprintf("%s.%d", name, os.Getpid())
 	// #nosec G204 -- a fixed command
-	if out, err := exec.Command("go", "build", "-o", fresh, "github.com/nats-io/nats-server/v2").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(context.Background(), "go", "build", "-o", fresh, "github.com/nats-io/nats-server/v2").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build nats-server: %w\n%s", err, out)
 	}
 	return name, os.Rename(fresh, name)
