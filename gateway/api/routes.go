@@ -5,6 +5,7 @@ func (s *Server) routes() {
 	s.registerAuth()
 	s.registerGuide()
 	s.registerIntake()
+	s.registerCommission()
 	s.registerRunning()
 	s.registerDeadLetters()
 }
