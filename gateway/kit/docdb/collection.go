@@ -34,7 +34,12 @@ func Define[T any](name string, options ...Option) Collection[T] {
 		panic(fmt.Sprintf("docdb: %s.%s is no string to shard by", name, s.ShardKey))
 	}
 	slices.SortStableFunc(s.Migrations, func(a, b Migration) int { return cmp.Compare(a.Version, b.Version) })
+	names := map[string]bool{}
 	for _, ix := range s.Indexes {
+		if names[ix.Name] {
+			panic(fmt.Sprintf("docdb: collection %s has two indexes %s", name, ix.Name))
+		}
+		names[ix.Name] = true
 		for i, f := range ix.Fields {
 			if first := s.mustField(f); i > 0 || !first.multi || first.kind == reflect.Invalid {
 				s.mustScalar(f) // only the first field may be a slice
