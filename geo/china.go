@@ -4,7 +4,7 @@ package geo
 // domain) of the mainland with Hainan, Hong Kong and Macao, and of Taiwan, widened by half a degree and thinned out. Every
 // point of those outlines lies inside; Seoul, Hanoi, Vladivostok, Almaty, Ulaanbaatar and Kathmandu lie outside. (The usual
 // test by a bounding box shifts all of these, and half of India.)
-var china = [][][2]float64{
+var china = [][]Point{
 	{
 		{39.4, 73.1}, {40.9, 74.6}, {40.9, 76.2}, {42.5, 79.7}, {43.5, 80.1}, {45.2, 79.5}, {45.8, 81.9}, {47.6, 82.8},
 		{47.5, 85.1}, {48.7, 85.4}, {49.6, 86.8}, {49.6, 88}, {48.1, 90.6}, {46.9, 91.5}, {45.7, 91.3}, {44.7, 95.6},
@@ -21,20 +21,10 @@ var china = [][][2]float64{
 	{{23.4, 119.6}, {25.4, 120.7}, {25.4, 122.3}, {21.5, 121.1}, {21.6, 120.4}},
 }
 
-// inChina reports whether a point lies inside the outline: whether a ray to the north crosses it an odd number of times.
+// inChina reports whether a point lies inside the outline.
 func inChina(p Point) bool {
 	if p.Lng < 73 || p.Lng > 135.3 || p.Lat < 17 || p.Lat > 54.5 {
 		return false
 	}
-	inside := false
-	for _, ring := range china {
-		a := ring[len(ring)-1]
-		for _, b := range ring {
-			if (a[1] > p.Lng) != (b[1] > p.Lng) && p.Lat < a[0]+(p.Lng-a[1])/(b[1]-a[1])*(b[0]-a[0]) {
-				inside = !inside
-			}
-			a = b
-		}
-	}
-	return inside
+	return inRing(china[0], p) || inRing(china[1], p)
 }
