@@ -81,10 +81,9 @@ func (b *brandDoc) change(c BrandChange) error {
 	if b.FirstAccepted > 0 && (currency != b.Currency || timezone != b.Timezone) {
 		return fault.New(fault.Conflict, "brand_in_use", "currency and time zone stay once the brand has accepted a transaction")
 	}
-	if timezone != b.Timezone {
-		b.addZone(storeevent.Zone{Timezone: b.Timezone, DayStarts: midnight}) // stores may have taken it over
-	}
+	before := storeevent.Zone{Timezone: b.Timezone, DayStarts: midnight}
 	b.Currency, b.Timezone = currency, timezone
+	b.addZone(before) // stores may have taken it over
 	b.Name = deref(c.Name, b.Name)
 	b.MaxAssignM = deref(c.MaxAssignM, b.MaxAssignM)
 	b.FallbackStore = deref(c.FallbackStore, b.FallbackStore)

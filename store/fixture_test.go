@@ -274,3 +274,21 @@ func backLine(line int, of string, qty, amount int64) storeevent.Line {
 
 // all is the query for everything.
 var all docdb.Query
+
+// outboxRows counts the outbox's rows of a subject.
+func (s *shop) outboxRows(subject string) (n int, err error) {
+	err = s.db.Scan(context.Background(), s.outbox.Schema(), docdb.Scan{Limit: docdb.MaxPage}, func(decode docdb.Decode) error {
+		var row struct {
+			docdb.Doc `json:",inline"`
+			Subject   string `json:"subject"`
+		}
+		err := decode(&row)
+		if row.Subject == subject {
+			n++
+		}
+		return err
+	})
+	return n, err
+}
+
+func doc(id string) docdb.Doc { return docdb.Doc{ID: id} }
