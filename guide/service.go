@@ -87,7 +87,7 @@ func (s *Service) guide(ctx context.Context, session docdb.Session, id string) (
 
 // Hire adds a guide to a store. She may have been employed from any moment of the past while none of her brands has accepted a
 // transaction; afterwards from now or later. Errors: fault.Invalid for fields, fault.NotFound "unknown_store" and "unknown_brand",
-// fault.Conflict "brand_not_carried", "start_in_the_past" and "store_has_manager", fault.Exists "already_exists".
+// fault.Conflict "brand_not_carried", "start_in_the_past" and "store_has_manager", fault.Exists "guide_exists".
 func (s *Service) Hire(ctx context.Context, h Hire) (*Guide, error) {
 	if err := h.check(); err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func (s *Service) Hire(ctx context.Context, h Hire) (*Guide, error) {
 		}
 		if found, err := s.repo.guides.GetMany(ctx, tx, h.ID); err != nil || found[h.ID] != nil {
 			if err == nil {
-				err = fault.New(fault.Exists, "already_exists", "there is a guide with this id").At("id")
+				err = fault.New(fault.Exists, "guide_exists", "there is a guide with this id").At("id")
 			}
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -61,6 +62,12 @@ func (p *problem) Error() string {
 	return text
 }
 
+// isThere reports whether err is the server's answer that what was to be made exists already.
+func isThere(err error) bool {
+	var p *problem
+	return errors.As(err, &p) && p.Status == http.StatusConflict && strings.HasSuffix(p.Code, "_exists")
+}
+
 // hasCode reports whether err is the server's answer with one of the codes.
 func hasCode(err error, codes ...string) bool {
 	var p *problem
@@ -106,7 +113,7 @@ func (c *client) send(ctx context.Context, method, path string, body, answer any
 // make posts something that may be there already, from an earlier run: then nothing is to do.
 func (c *client) make(ctx context.Context, path string, body any) error {
 	err := c.send(ctx, http.MethodPost, path, body, nil)
-	if hasCode(err, "already_exists") {
+	if isThere(err) {
 		return nil
 	}
 	return err

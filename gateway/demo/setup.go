@@ -96,7 +96,7 @@ func (d *demo) secret(ctx context.Context, store string) (string, error) {
 	}
 	path := "/v1/stores/" + store + "/terminals"
 	err := d.client.send(ctx, http.MethodPost, path, object{"id": tillID(store)}, &terminal)
-	if hasCode(err, "already_exists") {
+	if hasCode(err, "terminal_exists") {
 		err = d.client.send(ctx, http.MethodPost, path+"/"+tillID(store)+"/secret", object{}, &terminal)
 	}
 	if err == nil && terminal.Secret == "" {
