@@ -9,6 +9,7 @@ import (
 	"scrm/gateway/kit/when"
 	"scrm/geo"
 	"scrm/guide"
+	"scrm/guide/guideevent"
 )
 
 const (
@@ -237,19 +238,24 @@ func (s *Server) listBindings(ctx context.Context, in *oneGuide) (*reply[list[bi
 func viewBinding(b guide.BindingOf) bindingView {
 	v := bindingView{
 		Brand: b.Brand, Guide: b.Guide, Store: b.Store, From: b.From.Time(), Reason: b.Reason, RecruitingGuide: b.Recruiting,
-		Candidates: make([]candidateView, len(b.Candidates)),
+		Candidates: viewCandidates(b.Candidates),
 	}
 	if b.To != 0 {
 		to := b.To.Time()
 		v.To = &to
 	}
-	for i, c := range b.Candidates {
-		v.Candidates[i] = candidateView{Store: c.Store, Guide: c.Guide, Load: c.Load, Capacity: c.Capacity, Note: c.Note}
+	return v
+}
+
+func viewCandidates(candidates []guideevent.Candidate) []candidateView {
+	views := make([]candidateView, len(candidates))
+	for i, c := range candidates {
+		views[i] = candidateView{Store: c.Store, Guide: c.Guide, Load: c.Load, Capacity: c.Capacity, Note: c.Note}
 		if c.DistanceM >= 0 {
-			v.Candidates[i].DistanceM = &c.DistanceM
+			views[i].DistanceM = &c.DistanceM
 		}
 	}
-	return v
+	return views
 }
 
 type nearestQuery struct {
