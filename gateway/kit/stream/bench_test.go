@@ -24,6 +24,7 @@ func openBench(b *testing.B) *stream.Bus {
 }
 
 func report(b *testing.B, bus *stream.Bus, items int) {
+	b.Helper()
 	last, err := bus.LastSeq(context.Background(), stream.Intake)
 	if err != nil {
 		b.Fatal(err)
@@ -53,6 +54,7 @@ func BenchmarkPublish64CallersOf100(b *testing.B) { publishFrom(b, 64, 100) }
 func BenchmarkPublish8CallersOf1000(b *testing.B) { publishFrom(b, 8, 1000) }
 
 func publishFrom(b *testing.B, callers, size int) {
+	b.Helper()
 	bus := openBench(b)
 	items := make([][]byte, size)
 	for i := range items {
@@ -88,6 +90,7 @@ func BenchmarkConsumePacked(b *testing.B) { consumeAll(b, 1000) }
 func BenchmarkConsumeLone(b *testing.B) { consumeAll(b, 1) }
 
 func consumeAll(b *testing.B, size int) {
+	b.Helper()
 	bus := openBench(b)
 	items := make([][]byte, size)
 	for i := range items {

@@ -2,47 +2,49 @@ package stream_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"scrm/gateway/kit/fault"
 	"scrm/gateway/kit/stream"
 	"scrm/gateway/kit/stream/streamtest"
 )
 
 func TestConsumeBatchesAcrossMessages(t *testing.T) {
-	onBoth(t, func(t *testing.T, cfg stream.Config) {
-		bus := streamtest.OpenWith(t, cfg)
-		items := numbered("n", 1200)
-		var last uint64
-		for part := range slices.Chunk(items, 60) {
-			last = publish(t, bus, stream.SubjectSales, part...)
-		}
-		l := newLedger()
-		sizes := make(chan int, len(items))
-		consume(t, bus, stream.Consumer{Stream: stream.Sales, Durable: "reader", MaxItems: 150, Handle: func(_ context.Context, items []stream.Item) ([]int, error) {
-			sizes <- len(items)
-			l.book(items)
-			return nil, nil
-		}})
-		waitDone(t, bus, stream.Sales, "reader", last)
-		if !slices.Equal(l.order, items) {
-			t.Error("the items did not arrive in stream order, each once")
-		}
-		close(sizes)
-		for n := range sizes {
-			if n > 150 || n%60 != 0 {
-				t.Errorf("a batch had %d items, of messages of 60, where 150 were allowed", n)
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := start(t)
+			bus := streamtest.OpenWith(t, cfg)
+			items := numbered("n", 1200)
+			var last uint64
+			for part := range slices.Chunk(items, 60) {
+				last = publish(t, bus, stream.SubjectSales, part...)
 			}
-		}
-	})
+			l := newLedger()
+			sizes := make(chan int, len(items))
+			consume(t, bus, stream.Consumer{Stream: stream.Sales, Durable: "reader", MaxItems: 150, Handle: func(_ context.Context, items []stream.Item) ([]int, error) {
+				sizes <- len(items)
+				l.book(items)
+				return nil, nil
+			}})
+			waitDone(t, bus, stream.Sales, "reader", last)
+			if !slices.Equal(l.order, items) {
+				t.Error("the items did not arrive in stream order, each once")
+			}
+			close(sizes)
+			for n := range sizes {
+				if n > 150 || n%60 != 0 {
+					t.Errorf("a batch had %d items, of messages of 60, where 150 were allowed", n)
+				}
+			}
+		})
+	}
 }
 
 func TestConsumeCutsMessagesLargerThanABatch(t *testing.T) {
@@ -120,232 +122,87 @@ func handleAndHang(bus *stream.Bus) {
 }
 
 func TestKilledBetweenHandlingAndAcknowledging(t *testing.T) {
-	onBoth(t, func(t *testing.T, cfg stream.Config) {
-		bus := streamtest.OpenWith(t, cfg)
-		items := numbered("n", 100)
-		var last uint64
-		for _, item := range items {
-			last = publish(t, bus, stream.SubjectIntake, item)
-		}
-		if err := bus.Close(); err != nil {
-			t.Fatal(err)
-		}
-		c := startChild(t, "consumer", cfg)
-		c.line(t)
-		c.kill()
-		bus = streamtest.OpenWith(t, cfg)
-		l := newLedger()
-		consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", Handle: l.handle})
-		waitDone(t, bus, stream.Intake, "reader", last)
-		if l.has() != len(items) {
-			t.Errorf("after the crash %d of %d items came again", l.has(), len(items))
-		}
-	})
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := start(t)
+			bus := streamtest.OpenWith(t, cfg)
+			items := numbered("n", 100)
+			var last uint64
+			for _, item := range items {
+				last = publish(t, bus, stream.SubjectIntake, item)
+			}
+			if err := bus.Close(); err != nil {
+				t.Fatal(err)
+			}
+			c := startChild(t, "consumer", cfg)
+			c.line(t)
+			c.kill()
+			bus = streamtest.OpenWith(t, cfg)
+			l := newLedger()
+			consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", Handle: l.handle})
+			waitDone(t, bus, stream.Intake, "reader", last)
+			if l.has() != len(items) {
+				t.Errorf("after the crash %d of %d items came again", l.has(), len(items))
+			}
+		})
+	}
 }
 
 func TestStopHandsBackWhatIsNotHandled(t *testing.T) {
-	onBoth(t, func(t *testing.T, cfg stream.Config) {
-		cfg.AckWait = time.Hour // so that only handing back brings the rest
-		bus := streamtest.OpenWith(t, cfg)
-		items := numbered("n", 500)
-		var last uint64
-		for _, item := range items {
-			last = publish(t, bus, stream.SubjectIntake, item)
-		}
-		l := newLedger()
-		entered, leave := make(chan struct{}), make(chan struct{})
-		ctx, cancel := context.WithCancel(t.Context())
-		stop, err := bus.Consume(ctx, stream.Consumer{
-			Stream: stream.Intake, Durable: "reader", MaxItems: 7,
-			Handle: func(ctx context.Context, items []stream.Item) ([]int, error) {
-				close(entered)
-				<-leave
-				if ctx.Err() != nil {
-					t.Error("the batch under way was cancelled")
-				}
-				l.book(items)
-				return nil, nil
-			},
-			Dead: newGrave().bury,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		<-entered
-		cancel() // the context and stop mean the same
-		stopped := make(chan struct{})
-		go func() {
-			stop()
-			close(stopped)
-		}()
-		close(leave)
-		<-stopped
-		first := l.has()
-		if first == 0 || first > 7 {
-			t.Errorf("a stopped consumer handled %d items, want the batch under way", first)
-		}
-		consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", Handle: l.handle})
-		waitDone(t, bus, stream.Intake, "reader", last)
-		for _, item := range items {
-			if l.entries[item] != 1 {
-				t.Errorf("item %s was handled %d times", item, l.entries[item])
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := start(t)
+			cfg.AckWait = time.Hour // so that only handing back brings the rest
+			bus := streamtest.OpenWith(t, cfg)
+			items := numbered("n", 500)
+			var last uint64
+			for _, item := range items {
+				last = publish(t, bus, stream.SubjectIntake, item)
 			}
-		}
-	})
-}
-
-func TestLaterIsNoFailure(t *testing.T) {
-	onBoth(t, func(t *testing.T, cfg stream.Config) {
-		bus := streamtest.OpenWith(t, cfg)
-		consumer := stream.Consumer{Stream: stream.Sales, Durable: "reader"}
-		l := newLedger()
-		consumer.Handle = func(_ context.Context, items []stream.Item) (later []int, err error) {
-			var now []stream.Item
-			for i, item := range items {
-				of, isReturn := strings.CutPrefix(string(item.Data), "return of ")
-				if isReturn && l.entries[of] == 0 {
-					later = append(later, i)
-				} else {
-					now = append(now, item)
-				}
-			}
-			l.book(now)
-			return later, nil
-		}
-		consume(t, bus, consumer)
-		publish(t, bus, stream.SubjectSales, "other sale 1", "return of sale", "other sale 2")
-		l.await(t, 2)
-		for tries := 0; tries < 2; { // put off twice, without becoming a dead letter
-			p, err := bus.Progress(t.Context(), stream.Sales, "reader")
+			l := newLedger()
+			entered, leave := make(chan struct{}), make(chan struct{})
+			ctx, cancel := context.WithCancel(t.Context())
+			stop, err := bus.Consume(ctx, stream.Consumer{
+				Stream: stream.Intake, Durable: "reader", MaxItems: 7,
+				Handle: func(ctx context.Context, items []stream.Item) ([]int, error) {
+					close(entered)
+					<-leave
+					if ctx.Err() != nil {
+						t.Error("the batch under way was cancelled")
+					}
+					l.book(items)
+					return nil, nil
+				},
+				Dead: newGrave().bury,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.Settled != 0 || p.Unanswered != 1 {
-				t.Fatalf("a message with an item put off counts as done: %+v", p)
+			<-entered
+			cancel() // the context and stop mean the same
+			stopped := make(chan struct{})
+			go func() {
+				stop()
+				close(stopped)
+			}()
+			close(leave)
+			<-stopped
+			first := l.has()
+			if first == 0 || first > 7 {
+				t.Errorf("a stopped consumer handled %d items, want the batch under way", first)
 			}
-			l.mu.Lock()
-			tries = l.entries["other sale 1"] - 1
-			changed := l.changed
-			l.mu.Unlock()
-			if tries < 2 {
-				<-changed
+			consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", Handle: l.handle})
+			waitDone(t, bus, stream.Intake, "reader", last)
+			for _, item := range items {
+				if l.entries[item] != 1 {
+					t.Errorf("item %s was handled %d times", item, l.entries[item])
+				}
 			}
-		}
-		last := publish(t, bus, stream.SubjectSales, "sale")
-		waitDone(t, bus, stream.Sales, "reader", last)
-		if l.entries["return of sale"] != 1 || l.entries["sale"] != 1 {
-			t.Errorf("booked were %v", l.entries)
-		}
-	})
-}
-
-// books is an effect as the domains have it: a batch is booked as a whole or not at all.
-type books struct {
-	ledger
-	refuse func(item string) error
-}
-
-func (b *books) handle(_ context.Context, items []stream.Item) ([]int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, item := range items {
-		if err := b.refuse(string(item.Data)); err != nil {
-			return nil, err
-		}
-	}
-	for _, item := range items {
-		b.entries[string(item.Data)]++
-	}
-	return nil, nil
-}
-
-func TestPoisonIsIsolated(t *testing.T) {
-	invalid := fault.New(fault.Invalid, "bad_item", "an item that cannot be read")
-	broken := errors.New("a defect")
-	onBoth(t, func(t *testing.T, cfg stream.Config) {
-		cfg.AckWait = time.Minute // for each item beside the poison to be handled once, nothing may be delivered twice
-		bus := streamtest.OpenWith(t, cfg)
-		b := &books{ledger: *newLedger(), refuse: func(item string) error {
-			switch item {
-			case "n-00003", "n-00998":
-				return invalid
-			case "n-00500":
-				return broken
-			case "n-00501":
-				panic("a worse defect")
-			}
-			return nil
-		}}
-		items := numbered("n", 1000)
-		var last uint64
-		for part := range slices.Chunk(items, 300) {
-			last = publish(t, bus, stream.SubjectIntake, part...)
-		}
-		g := newGrave()
-		consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", Handle: b.handle, Dead: g.bury})
-		waitDone(t, bus, stream.Intake, "reader", last)
-
-		tries := map[string]int{"n-00003": 1, "n-00998": 1, "n-00500": 5, "n-00501": 5}
-		for _, item := range items {
-			want, dead := tries[item]
-			switch {
-			case dead && (g.dead[item] == nil || g.dead[item].Tries != want || b.entries[item] != 0):
-				t.Errorf("item %s: booked %d times, dead letter %+v, want one after %d tries", item, b.entries[item], g.dead[item], want)
-			case !dead && (b.entries[item] != 1 || g.dead[item] != nil):
-				t.Errorf("item %s beside the poison: booked %d times, dead letter %+v", item, b.entries[item], g.dead[item])
-			}
-		}
-		if reason := g.dead["n-00500"]; !errors.Is(reason, broken) {
-			t.Errorf("the reason given is %v", reason)
-		}
-	})
-}
-
-func TestAnUnavailableDependencyKillsNothing(t *testing.T) {
-	t.Parallel()
-	bus := streamtest.Open(t)
-	calls := 0
-	l := newLedger()
-	seq := publish(t, bus, stream.SubjectIntake, numbered("n", 10)...)
-	consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", Handle: func(_ context.Context, items []stream.Item) ([]int, error) {
-		if calls++; calls <= 4 {
-			if len(items) != 10 {
-				t.Errorf("the batch was cut to %d items", len(items))
-			}
-			if calls%2 == 0 {
-				return nil, fmt.Errorf("load: %w", context.DeadlineExceeded)
-			}
-			return nil, fault.New(fault.Unavailable, "down", "the database is away")
-		}
-		l.book(items)
-		return nil, nil
-	}})
-	waitDone(t, bus, stream.Intake, "reader", seq)
-	if l.has() != 10 {
-		t.Errorf("%d of 10 items were handled", l.has())
-	}
-}
-
-func TestDeadIsRepeatedUntilItIsStored(t *testing.T) {
-	t.Parallel()
-	bus := streamtest.Open(t)
-	seq := publish(t, bus, stream.SubjectIntake, "poison")
-	g, tries := newGrave(), 0
-	consume(t, bus, stream.Consumer{
-		Stream: stream.Intake, Durable: "reader",
-		Handle: func(context.Context, []stream.Item) ([]int, error) {
-			return nil, fault.New(fault.Invalid, "bad", "bad")
-		},
-		Dead: func(ctx context.Context, item stream.Item, reason error) error {
-			if tries++; tries < 4 {
-				return errors.New("the database is away")
-			}
-			return g.bury(ctx, item, reason)
-		},
-	})
-	waitDone(t, bus, stream.Intake, "reader", seq)
-	if len(g.dead) != 1 {
-		t.Error("the message counts as done and its dead letter is not stored")
+		})
 	}
 }
 

@@ -53,9 +53,9 @@ func (i *inbox) held() []*message {
 	return slices.Clone(i.waiting)
 }
 
-// take waits for messages and returns those there with up to max items together (one message at least); none once the inbox is closed, whose
+// take waits for messages and returns those there with up to most items together (one message at least); none once the inbox is closed, whose
 // remaining messages are handed back to the server.
-func (i *inbox) take(max int) []*message {
+func (i *inbox) take(most int) []*message {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for len(i.waiting) == 0 && !i.closed {
@@ -69,7 +69,7 @@ func (i *inbox) take(max int) []*message {
 		return nil
 	}
 	n, items := 0, 0
-	for n < len(i.waiting) && (n == 0 || items+i.waiting[n].items <= max) {
+	for n < len(i.waiting) && (n == 0 || items+i.waiting[n].items <= most) {
 		items += i.waiting[n].items
 		i.bytes -= len(i.waiting[n].Data())
 		n++

@@ -3,11 +3,11 @@ package stream_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -90,19 +90,17 @@ func (c *child) kill() []string {
 	return rest
 }
 
-// onBoth runs a test on the embedded server and on one in a process of its own. open may be called again after the bus was
-// closed, with the same streams.
-func onBoth(t *testing.T, test func(t *testing.T, cfg stream.Config)) {
+// servers are what most tests run on. A bus may be closed and opened again with the same configuration: the streams are still there.
+var servers = map[string]func(t *testing.T) stream.Config{"embedded": embedded, "external": external}
+
+func embedded(t *testing.T) stream.Config {
 	t.Helper()
-	t.Parallel()
-	t.Run("embedded", func(t *testing.T) {
-		t.Parallel()
-		test(t, stream.Config{Dir: t.TempDir(), AckWait: shortAckWait})
-	})
-	t.Run("external", func(t *testing.T) {
-		t.Parallel()
-		test(t, stream.Config{URL: streamtest.Start(t).URL, AckWait: shortAckWait})
-	})
+	return stream.Config{Dir: t.TempDir(), AckWait: shortAckWait}
+}
+
+func external(t *testing.T) stream.Config {
+	t.Helper()
+	return stream.Config{URL: streamtest.Start(t).URL, AckWait: shortAckWait}
 }
 
 func publish(t *testing.T, bus *stream.Bus, subject string, items ...string) uint64 {
@@ -181,9 +179,13 @@ type grave struct {
 func newGrave() *grave { return &grave{dead: map[string]*stream.GivenUpError{}} }
 
 func (g *grave) bury(_ context.Context, item stream.Item, reason error) error {
+	var given *stream.GivenUpError
+	if !errors.As(reason, &given) {
+		return fmt.Errorf("the reason is %w, and no word of the tries", reason)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.dead[string(item.Data)] = reason.(*stream.GivenUpError)
+	g.dead[string(item.Data)] = given
 	return nil
 }
 
@@ -226,5 +228,3 @@ func numbered(prefix string, n int) []string {
 	}
 	return items
 }
-
-func joined(lines []string) string { return strings.Join(lines, "\n") }

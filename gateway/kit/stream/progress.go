@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -201,12 +200,4 @@ func (b *Bus) acknowledged(key watchKey) {
 	if w := b.watches[key]; w != nil {
 		w.lookAgain()
 	}
-}
-
-// unavailable is an error of the JetStream API as callers see it, unless it is they who went away.
-func unavailable(ctx context.Context, what string, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("stream: %s: %w", what, err)
-	}
-	return fault.New(fault.Unavailable, "stream_unavailable", "the streams cannot be reached").Because(fmt.Errorf("%s: %w", what, err))
 }

@@ -13,41 +13,46 @@ import (
 )
 
 func TestWaitDone(t *testing.T) {
-	onBoth(t, func(t *testing.T, cfg stream.Config) {
-		bus := streamtest.OpenWith(t, cfg)
-		first := publish(t, bus, stream.SubjectIntake, "first")
-		second := publish(t, bus, stream.SubjectIntake, "second")
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := start(t)
+			bus := streamtest.OpenWith(t, cfg)
+			first := publish(t, bus, stream.SubjectIntake, "first")
+			second := publish(t, bus, stream.SubjectIntake, "second")
 
-		impatient, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		defer cancel()
-		if err := bus.WaitDone(impatient, stream.Intake, "reader", first); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("waiting for a consumer that does not exist ended with %v", err)
-		}
-		var wg sync.WaitGroup
-		for range 20 { // who waits before the consumer starts
-			wg.Go(func() { waitDone(t, bus, stream.Intake, "reader", first) })
-		}
-		release := make(chan struct{})
-		l := newLedger()
-		consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", MaxItems: 1, Handle: func(ctx context.Context, items []stream.Item) ([]int, error) {
-			if string(items[0].Data) == "second" {
-				<-release
+			impatient, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			if err := bus.WaitDone(impatient, stream.Intake, "reader", first); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("waiting for a consumer that does not exist ended with %v", err)
 			}
-			return l.handle(ctx, items)
-		}})
-		wg.Wait()
-		impatient, cancel = context.WithTimeout(t.Context(), 10*time.Millisecond)
-		defer cancel()
-		if err := bus.WaitDone(impatient, stream.Intake, "reader", second); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("waiting for a message under way ended with %v", err)
-		}
-		close(release)
-		waitDone(t, bus, stream.Intake, "reader", second)
-		if l.entries["second"] != 1 {
-			t.Error("WaitDone returned before the handler had")
-		}
-		waitDone(t, bus, stream.Intake, "reader", 0)
-	})
+			var wg sync.WaitGroup
+			for range 20 { // who waits before the consumer starts
+				wg.Go(func() { waitDone(t, bus, stream.Intake, "reader", first) })
+			}
+			release := make(chan struct{})
+			l := newLedger()
+			consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", MaxItems: 1, Handle: func(ctx context.Context, items []stream.Item) ([]int, error) {
+				if string(items[0].Data) == "second" {
+					<-release
+				}
+				return l.handle(ctx, items)
+			}})
+			wg.Wait()
+			impatient, cancel = context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			if err := bus.WaitDone(impatient, stream.Intake, "reader", second); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("waiting for a message under way ended with %v", err)
+			}
+			close(release)
+			waitDone(t, bus, stream.Intake, "reader", second)
+			if l.entries["second"] != 1 {
+				t.Error("WaitDone returned before the handler had")
+			}
+			waitDone(t, bus, stream.Intake, "reader", 0)
+		})
+	}
 }
 
 func TestWaitDoneByAnotherProcess(t *testing.T) {
@@ -65,37 +70,42 @@ func TestWaitDoneByAnotherProcess(t *testing.T) {
 }
 
 func TestWaitDoneOfAFilteredConsumer(t *testing.T) {
-	onBoth(t, func(t *testing.T, cfg stream.Config) {
-		bus := streamtest.OpenWith(t, cfg)
-		release := make(chan struct{})
-		l := newLedger()
-		consume(t, bus, stream.Consumer{
-			Stream: stream.Facts, Durable: "reader", MaxItems: 1, Subjects: []string{stream.SubjectJoined, stream.SubjectBound},
-			Handle: func(ctx context.Context, items []stream.Item) ([]int, error) {
-				if string(items[0].Data) == "held" {
-					<-release
-				}
-				return l.handle(ctx, items)
-			},
-		})
-		waitDone(t, bus, stream.Facts, "reader", publish(t, bus, stream.SubjectTierChanged, "not its own"))
-		publish(t, bus, stream.SubjectJoined, "its own")
-		between := publish(t, bus, stream.SubjectTierChanged, "not its own")
-		held := publish(t, bus, stream.SubjectBound, "held")
-		after := publish(t, bus, stream.SubjectTierChanged, "not its own")
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := start(t)
+			bus := streamtest.OpenWith(t, cfg)
+			release := make(chan struct{})
+			l := newLedger()
+			consume(t, bus, stream.Consumer{
+				Stream: stream.Facts, Durable: "reader", MaxItems: 1, Subjects: []string{stream.SubjectJoined, stream.SubjectBound},
+				Handle: func(ctx context.Context, items []stream.Item) ([]int, error) {
+					if string(items[0].Data) == "held" {
+						<-release
+					}
+					return l.handle(ctx, items)
+				},
+			})
+			waitDone(t, bus, stream.Facts, "reader", publish(t, bus, stream.SubjectTierChanged, "not its own"))
+			publish(t, bus, stream.SubjectJoined, "its own")
+			between := publish(t, bus, stream.SubjectTierChanged, "not its own")
+			held := publish(t, bus, stream.SubjectBound, "held")
+			after := publish(t, bus, stream.SubjectTierChanged, "not its own")
 
-		waitDone(t, bus, stream.Facts, "reader", between)
-		impatient, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		defer cancel()
-		if err := bus.WaitDone(impatient, stream.Facts, "reader", held); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("waiting for a message under way ended with %v", err)
-		}
-		close(release)
-		waitDone(t, bus, stream.Facts, "reader", after)
-		if l.has() != 2 {
-			t.Errorf("handled were %v", l.order)
-		}
-	})
+			waitDone(t, bus, stream.Facts, "reader", between)
+			impatient, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer cancel()
+			if err := bus.WaitDone(impatient, stream.Facts, "reader", held); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("waiting for a message under way ended with %v", err)
+			}
+			close(release)
+			waitDone(t, bus, stream.Facts, "reader", after)
+			if l.has() != 2 {
+				t.Errorf("handled were %v", l.order)
+			}
+		})
+	}
 }
 
 func TestWaitDoneEndsWithTheBus(t *testing.T) {

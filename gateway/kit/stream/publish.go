@@ -2,8 +2,6 @@ package stream
 
 import (
 	"context"
-	"errors"
-	"strings"
 	"sync"
 	"time"
 
@@ -182,7 +180,7 @@ func (p *publisher) run() {
 
 func (p *publisher) settle(done *parcel, ack *jetstream.PubAck, err error) {
 	if err != nil {
-		done.err = p.bus.publishFault(p.subject, err)
+		done.err = p.bus.refused(p.subject, err)
 	} else {
 		done.seq = ack.Sequence
 		p.recycle(done.bytes)
@@ -233,30 +231,3 @@ func (b *Bus) send(m *nats.Msg, options ...jetstream.PublishOpt) (jetstream.PubA
 	}
 	return b.js.PublishMsgAsync(m, options...)
 }
-
-// publishFault says what a publisher can do about an error. Everything but a message over the server's limit may succeed later.
-func (b *Bus) publishFault(subject string, err error) error {
-	stream := streamOf(subject)
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
-		switch api.ErrorCode {
-		case errStoreFailed, errNoStorage, errNoResources:
-			select {
-			case b.full <- struct{}{}:
-			default:
-			}
-			return fault.New(fault.Unavailable, strings.ToLower(stream)+"_full", "the stream %s is full", stream).Because(err)
-		case errMessageTooLarge:
-			return fault.New(fault.TooLarge, "event_too_large", "an event is over the server's limit").Because(err)
-		}
-	}
-	return fault.New(fault.Unavailable, "stream_unavailable", "the stream %s cannot be reached", stream).Because(err)
-}
-
-// JetStream's error codes that nats.go does not name.
-const (
-	errStoreFailed     jetstream.ErrorCode = 10077 // the stream's limit is reached, or its disk failed
-	errNoStorage       jetstream.ErrorCode = 10047
-	errNoResources     jetstream.ErrorCode = 10023
-	errMessageTooLarge jetstream.ErrorCode = 10054
-)

@@ -18,51 +18,61 @@ import (
 )
 
 func TestLonePublishIsAMessageOfItsOwn(t *testing.T) {
-	onBoth(t, func(t *testing.T, cfg stream.Config) {
-		bus := streamtest.OpenWith(t, cfg)
-		for want := range uint64(3) {
-			if seq := publish(t, bus, stream.SubjectIntake, "item"); seq != want+1 {
-				t.Fatalf("message %d has sequence %d", want+1, seq)
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := start(t)
+			bus := streamtest.OpenWith(t, cfg)
+			for want := range uint64(3) {
+				if seq := publish(t, bus, stream.SubjectIntake, "item"); seq != want+1 {
+					t.Fatalf("message %d has sequence %d", want+1, seq)
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 func TestPublishPacksWhatComesTogether(t *testing.T) {
-	onBoth(t, func(t *testing.T, cfg stream.Config) {
-		bus := streamtest.OpenWith(t, cfg)
-		const callers, each = 64, 50
-		var wg sync.WaitGroup
-		for c := range callers {
-			wg.Go(func() {
-				for i := range each {
-					if _, err := bus.Publish(t.Context(), stream.SubjectIntake, fmt.Appendf(nil, "%d-%d", c, i)); err != nil {
-						t.Error(err)
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := start(t)
+			bus := streamtest.OpenWith(t, cfg)
+			const callers, each = 64, 50
+			var wg sync.WaitGroup
+			for c := range callers {
+				wg.Go(func() {
+					for i := range each {
+						if _, err := bus.Publish(t.Context(), stream.SubjectIntake, fmt.Appendf(nil, "%d-%d", c, i)); err != nil {
+							t.Error(err)
+						}
 					}
-				}
-			})
-		}
-		wg.Wait()
-		messages, err := bus.LastSeq(t.Context(), stream.Intake)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if messages > callers*each/4 {
-			t.Errorf("%d items of %d callers went out in %d messages", callers*each, callers, messages)
-		}
-		l := newLedger()
-		consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", Handle: l.handle})
-		l.await(t, callers*each)
-		waitDone(t, bus, stream.Intake, "reader", messages)
-		next := map[string]int{} // each caller's items come in its order, each once
-		for _, item := range l.order {
-			c, i, _ := strings.Cut(item, "-")
-			if i != fmt.Sprint(next[c]) {
-				t.Fatalf("caller %s: item %s came when %d was due", c, i, next[c])
+				})
 			}
-			next[c]++
-		}
-	})
+			wg.Wait()
+			messages, err := bus.LastSeq(t.Context(), stream.Intake)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if messages > callers*each/4 {
+				t.Errorf("%d items of %d callers went out in %d messages", callers*each, callers, messages)
+			}
+			l := newLedger()
+			consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", Handle: l.handle})
+			l.await(t, callers*each)
+			waitDone(t, bus, stream.Intake, "reader", messages)
+			next := map[string]int{} // each caller's items come in its order, each once
+			for _, item := range l.order {
+				c, i, _ := strings.Cut(item, "-")
+				if i != fmt.Sprint(next[c]) {
+					t.Fatalf("caller %s: item %s came when %d was due", c, i, next[c])
+				}
+				next[c]++
+			}
+		})
+	}
 }
 
 func TestPublishSplitsWhatIsTooMuchForOneMessage(t *testing.T) {
@@ -137,38 +147,43 @@ func TestPublishCancelledByOneCallerHarmsNoOther(t *testing.T) {
 }
 
 func TestPublishToAFullStream(t *testing.T) {
-	onBoth(t, func(t *testing.T, cfg stream.Config) {
-		cfg.MaxBytes = 4 << 20
-		cfg.PurgeEvery = time.Hour // only being full makes it purge
-		bus := streamtest.OpenWith(t, cfg)
-		item := bytes.Repeat([]byte{'x'}, 200<<10)
-		accepted := 0
-		var err error
-		for err == nil {
-			if _, err = bus.Publish(t.Context(), stream.SubjectIntake, item); err == nil {
-				accepted++
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := start(t)
+			cfg.MaxBytes = 4 << 20
+			cfg.PurgeEvery = time.Hour // only being full makes it purge
+			bus := streamtest.OpenWith(t, cfg)
+			item := bytes.Repeat([]byte{'x'}, 200<<10)
+			accepted := 0
+			var err error
+			for err == nil {
+				if _, err = bus.Publish(t.Context(), stream.SubjectIntake, item); err == nil {
+					accepted++
+				}
 			}
-		}
-		wantFault(t, err, fault.Unavailable, "intake_full")
-		if accepted < 15 {
-			t.Errorf("the stream took %d items of 200 KiB before it was full", accepted)
-		}
-		handled := make(chan int, 1000)
-		consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", Handle: func(_ context.Context, items []stream.Item) ([]int, error) {
-			handled <- len(items)
-			return nil, nil
-		}})
-		for n := 0; n < accepted; n += <-handled {
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		for err != nil && ctx.Err() == nil {
-			_, err = bus.Publish(ctx, stream.SubjectIntake, item)
-		}
-		if err != nil {
-			t.Errorf("after its consumer has caught up, the stream stays full: %v", err)
-		}
-	})
+			wantFault(t, err, fault.Unavailable, "intake_full")
+			if accepted < 15 {
+				t.Errorf("the stream took %d items of 200 KiB before it was full", accepted)
+			}
+			handled := make(chan int, 1000)
+			consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", Handle: func(_ context.Context, items []stream.Item) ([]int, error) {
+				handled <- len(items)
+				return nil, nil
+			}})
+			for n := 0; n < accepted; n += <-handled {
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			for err != nil && ctx.Err() == nil {
+				_, err = bus.Publish(ctx, stream.SubjectIntake, item)
+			}
+			if err != nil {
+				t.Errorf("after its consumer has caught up, the stream stays full: %v", err)
+			}
+		})
+	}
 }
 
 // publishForever is a child's role: it publishes from several callers and writes each item that is acknowledged.
@@ -191,47 +206,57 @@ func publishForever(bus *stream.Bus) {
 }
 
 func TestWhatIsAcknowledgedSurvivesKill(t *testing.T) {
-	onBoth(t, func(t *testing.T, cfg stream.Config) {
-		c := startChild(t, "publisher", cfg)
-		var acknowledged []string
-		for range 500 {
-			acknowledged = append(acknowledged, c.line(t))
-		}
-		acknowledged = append(acknowledged, c.kill()...)
-		bus := streamtest.OpenWith(t, cfg)
-		l := newLedger()
-		consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", Handle: l.handle})
-		last, err := bus.LastSeq(t.Context(), stream.Intake)
-		if err != nil {
-			t.Fatal(err)
-		}
-		waitDone(t, bus, stream.Intake, "reader", last)
-		for _, item := range acknowledged {
-			if l.entries[item] != 1 {
-				t.Errorf("item %s was acknowledged and arrived %d times", item, l.entries[item])
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := start(t)
+			c := startChild(t, "publisher", cfg)
+			var acknowledged []string
+			for range 500 {
+				acknowledged = append(acknowledged, c.line(t))
 			}
-		}
-	})
+			acknowledged = append(acknowledged, c.kill()...)
+			bus := streamtest.OpenWith(t, cfg)
+			l := newLedger()
+			consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", Handle: l.handle})
+			last, err := bus.LastSeq(t.Context(), stream.Intake)
+			if err != nil {
+				t.Fatal(err)
+			}
+			waitDone(t, bus, stream.Intake, "reader", last)
+			for _, item := range acknowledged {
+				if l.entries[item] != 1 {
+					t.Errorf("item %s was acknowledged and arrived %d times", item, l.entries[item])
+				}
+			}
+		})
+	}
 }
 
 func TestWhatIsAcknowledgedSurvivesClose(t *testing.T) {
-	onBoth(t, func(t *testing.T, cfg stream.Config) {
-		items := numbered("n", 300)
-		for part := range slices.Chunk(items, 100) {
-			bus := streamtest.OpenWith(t, cfg)
-			publish(t, bus, stream.SubjectIntake, part...)
-			if err := bus.Close(); err != nil {
-				t.Fatal(err)
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := start(t)
+			items := numbered("n", 300)
+			for part := range slices.Chunk(items, 100) {
+				bus := streamtest.OpenWith(t, cfg)
+				publish(t, bus, stream.SubjectIntake, part...)
+				if err := bus.Close(); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		bus := streamtest.OpenWith(t, cfg)
-		l := newLedger()
-		consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", Handle: l.handle})
-		l.await(t, len(items))
-		if !slices.Equal(l.order, items) {
-			t.Error("the items did not arrive as they were published")
-		}
-	})
+			bus := streamtest.OpenWith(t, cfg)
+			l := newLedger()
+			consume(t, bus, stream.Consumer{Stream: stream.Intake, Durable: "reader", Handle: l.handle})
+			l.await(t, len(items))
+			if !slices.Equal(l.order, items) {
+				t.Error("the items did not arrive as they were published")
+			}
+		})
+	}
 }
 
 func TestPublishWhileTheServerIsDown(t *testing.T) {

@@ -46,6 +46,7 @@ func mustPublish(t *testing.T, b *Bus, subject string, n int) (last uint64) {
 func accept(context.Context, []Item) ([]int, error) { return nil, nil }
 
 func neverDead(t *testing.T) func(context.Context, Item, error) error {
+	t.Helper()
 	return func(_ context.Context, item Item, reason error) error {
 		t.Errorf("message %d became a dead letter: %v", item.Seq, reason)
 		return nil

@@ -58,7 +58,7 @@ func (b *Bus) relayPage(ctx context.Context, o *Outbox) (int, error) {
 	for _, row := range page.Items {
 		future, err := b.send(&nats.Msg{Subject: row.Subject, Data: row.Packed}, jetstream.WithMsgID(row.ID))
 		if err != nil {
-			failed = b.publishFault(row.Subject, err)
+			failed = b.refused(row.Subject, err)
 			break
 		}
 		futures = append(futures, future)
@@ -69,7 +69,7 @@ func (b *Bus) relayPage(ctx context.Context, o *Outbox) (int, error) {
 		case <-future.Ok():
 			done = append(done, page.Items[i].ID)
 		case err := <-future.Err():
-			failed = b.publishFault(page.Items[i].Subject, err)
+			failed = b.refused(page.Items[i].Subject, err)
 		}
 	}
 	if err := o.rows.Delete(context.WithoutCancel(ctx), o.db, done...); err != nil {

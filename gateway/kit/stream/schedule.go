@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"time"
 
@@ -32,7 +33,7 @@ func (b *Bus) Schedule(ctx context.Context, name, times, tz string, payload []by
 	body.add(payload)
 	s.body = body.bytes
 	err := b.keepSchedule(ctx, s)
-	for wasChangedMeanwhile(err) { // by another process: have another look
+	for changedMeanwhile(err) { // by another process: have another look
 		err = b.keepSchedule(ctx, s)
 	}
 	if err != nil && fault.KindOf(err) == fault.Internal {
@@ -98,7 +99,7 @@ func (b *Bus) keepSchedule(ctx context.Context, s *schedule) error {
 	_, err = b.js.PublishMsg(ctx, &nats.Msg{Subject: s.subject(), Data: s.body}, jetstream.WithScheduleCron(s.times),
 		jetstream.WithScheduleTimeZone(s.tz), jetstream.WithScheduleTarget(s.target()), jetstream.WithExpectLastSequencePerSubject(seen))
 	var api *jetstream.APIError
-	if errors.As(err, &api) && api.Code == 400 && !wasChangedMeanwhile(err) {
+	if errors.As(err, &api) && api.Code == http.StatusBadRequest && !changedMeanwhile(err) {
 		return fault.New(fault.Invalid, "invalid_schedule", "the server does not take the schedule's times or time zone").Because(err)
 	}
 	return err
@@ -137,12 +138,6 @@ func (b *Bus) lastOf(ctx context.Context, subject string) (*jetstream.RawStreamM
 		return nil, nil
 	}
 	return m, err
-}
-
-func wasChangedMeanwhile(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) &&
-		(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 // Unschedule ends a schedule; one that does not exist is no error.

@@ -51,70 +51,80 @@ func schedule(t *testing.T, bus *stream.Bus, name, cron, tz, payload string) {
 }
 
 func TestScheduleFires(t *testing.T) {
-	onBoth(t, func(t *testing.T, cfg stream.Config) {
-		bus := streamtest.OpenWith(t, cfg)
-		one, other := firings(t, bus, "test.one"), firings(t, bus, "test.other")
-		schedule(t, bus, "test.one", everySecond, "Asia/Shanghai", "first")
-		schedule(t, bus, "test.other", everySecond, "Asia/Shanghai", "tick")
-		awaitFiring(t, one, "first")
-		awaitFiring(t, one, "first")
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := start(t)
+			bus := streamtest.OpenWith(t, cfg)
+			one, other := firings(t, bus, "test.one"), firings(t, bus, "test.other")
+			schedule(t, bus, "test.one", everySecond, "Asia/Shanghai", "first")
+			schedule(t, bus, "test.other", everySecond, "Asia/Shanghai", "tick")
+			awaitFiring(t, one, "first")
+			awaitFiring(t, one, "first")
 
-		schedule(t, bus, "test.one", everySecond, "Asia/Shanghai", "second") // replaces it
-		awaitFiring(t, one, "second")
-		for range 2 {
+			schedule(t, bus, "test.one", everySecond, "Asia/Shanghai", "second") // replaces it
 			awaitFiring(t, one, "second")
-			if len(one) > 0 && <-one == "first" {
-				t.Error("a schedule that was replaced goes on firing")
+			for range 2 {
+				awaitFiring(t, one, "second")
+				if len(one) > 0 && <-one == "first" {
+					t.Error("a schedule that was replaced goes on firing")
+				}
 			}
-		}
 
-		if err := bus.Unschedule(t.Context(), "test.one"); err != nil {
-			t.Fatal(err)
-		}
-		awaitFiring(t, other, "tick") // so far it may have fired still
-		for len(one) > 0 {
-			<-one
-		}
-		for range 3 {
-			awaitFiring(t, other, "tick")
-		}
-		if len(one) > 0 {
-			t.Error("a schedule that was ended goes on firing")
-		}
-		if err := bus.Unschedule(t.Context(), "test.one"); err != nil {
-			t.Errorf("ending it again: %v", err)
-		}
-	})
+			if err := bus.Unschedule(t.Context(), "test.one"); err != nil {
+				t.Fatal(err)
+			}
+			awaitFiring(t, other, "tick") // so far it may have fired still
+			for len(one) > 0 {
+				<-one
+			}
+			for range 3 {
+				awaitFiring(t, other, "tick")
+			}
+			if len(one) > 0 {
+				t.Error("a schedule that was ended goes on firing")
+			}
+			if err := bus.Unschedule(t.Context(), "test.one"); err != nil {
+				t.Errorf("ending it again: %v", err)
+			}
+		})
+	}
 }
 
 func TestScheduleAgainChangesNothing(t *testing.T) {
-	onBoth(t, func(t *testing.T, cfg stream.Config) {
-		seq := func(bus *stream.Bus) uint64 {
-			last, err := bus.LastSeq(t.Context(), stream.Schedules)
-			if err != nil {
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := start(t)
+			seq := func(bus *stream.Bus) uint64 {
+				last, err := bus.LastSeq(t.Context(), stream.Schedules)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return last
+			}
+			bus := streamtest.OpenWith(t, cfg)
+			schedule(t, bus, "test", "0 0 10 * * *", "Asia/Shanghai", "aurora")
+			was := seq(bus)
+			schedule(t, bus, "test", "0 0 10 * * *", "Asia/Shanghai", "aurora")
+			if err := bus.Close(); err != nil {
 				t.Fatal(err)
 			}
-			return last
-		}
-		bus := streamtest.OpenWith(t, cfg)
-		schedule(t, bus, "test", "0 0 10 * * *", "Asia/Shanghai", "aurora")
-		was := seq(bus)
-		schedule(t, bus, "test", "0 0 10 * * *", "Asia/Shanghai", "aurora")
-		if err := bus.Close(); err != nil {
-			t.Fatal(err)
-		}
-		bus = streamtest.OpenWith(t, cfg)
-		schedule(t, bus, "test", "0 0 10 * * *", "Asia/Shanghai", "aurora")
-		if seq(bus) != was {
-			t.Error("the same schedule was published again")
-		}
-		schedule(t, bus, "test", "0 30 10 * * *", "Asia/Shanghai", "aurora")
-		schedule(t, bus, "test", "0 30 10 * * *", "UTC", "aurora")
-		schedule(t, bus, "test", "0 30 10 * * *", "UTC", "borealis")
-		if seq(bus) != was+3 {
-			t.Error("a changed schedule was not published")
-		}
-	})
+			bus = streamtest.OpenWith(t, cfg)
+			schedule(t, bus, "test", "0 0 10 * * *", "Asia/Shanghai", "aurora")
+			if seq(bus) != was {
+				t.Error("the same schedule was published again")
+			}
+			schedule(t, bus, "test", "0 30 10 * * *", "Asia/Shanghai", "aurora")
+			schedule(t, bus, "test", "0 30 10 * * *", "UTC", "aurora")
+			schedule(t, bus, "test", "0 30 10 * * *", "UTC", "borealis")
+			if seq(bus) != was+3 {
+				t.Error("a changed schedule was not published")
+			}
+		})
+	}
 }
 
 func TestScheduleRefuses(t *testing.T) {

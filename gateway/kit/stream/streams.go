@@ -84,12 +84,12 @@ func (b *Bus) ensureStreamsNow(ctx context.Context) error {
 		}
 		cfg.Replicas = max(wanted, has)
 		_, err := b.js.CreateOrUpdateStream(ctx, cfg)
-		if tooFewServers(err) {
+		if answered(err, errNoReplicas, errNoPeers) {
 			cfg.Replicas = has
 			_, err = b.js.CreateOrUpdateStream(ctx, cfg)
 		}
 		if err != nil {
-			return createFault(ctx, cfg.Name, err)
+			return refusedCreate(ctx, cfg.Name, err)
 		}
 		fewest = min(fewest, cfg.Replicas)
 	}
@@ -106,24 +106,3 @@ func (b *Bus) ensureStreamsNow(ctx context.Context) error {
 	}
 	return nil
 }
-
-// createFault tells an answer that may change from one that will not.
-func createFault(ctx context.Context, stream string, err error) error {
-	var api *jetstream.APIError
-	if errors.As(err, &api) && api.Code != 503 {
-		return fmt.Errorf("stream: create or update stream %s: %w", stream, err)
-	}
-	return unavailable(ctx, "create or update stream "+stream, err)
-}
-
-// tooFewServers reports that a stream cannot have as many replicas as asked for.
-func tooFewServers(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) && (api.ErrorCode == errNoReplicas || api.ErrorCode == errNoPeers)
-}
-
-// JetStream's error codes that nats.go does not name.
-const (
-	errNoPeers    jetstream.ErrorCode = 10005 // the cluster is too small
-	errNoReplicas jetstream.ErrorCode = 10074 // there is no cluster
-)

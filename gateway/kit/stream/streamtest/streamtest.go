@@ -20,24 +20,24 @@ import (
 )
 
 // Open opens streams on an embedded server in a directory of the test, and closes them when it ends.
-func Open(t testing.TB) *stream.Bus {
-	t.Helper()
-	return OpenWith(t, stream.Config{Dir: t.TempDir()})
+func Open(tb testing.TB) *stream.Bus {
+	tb.Helper()
+	return OpenWith(tb, stream.Config{Dir: tb.TempDir()})
 }
 
 // OpenWith opens streams with settings of the test's own. Without a log of its own it is quiet.
-func OpenWith(t testing.TB, cfg stream.Config) *stream.Bus {
-	t.Helper()
+func OpenWith(tb testing.TB, cfg stream.Config) *stream.Bus {
+	tb.Helper()
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	bus, err := stream.Open(t.Context(), cfg)
+	bus, err := stream.Open(tb.Context(), cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := bus.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return bus
@@ -47,39 +47,39 @@ func OpenWith(t testing.TB, cfg stream.Config) *stream.Bus {
 type Server struct {
 	URL string
 
-	t      testing.TB
+	tb     testing.TB
 	config string
 	cmd    *exec.Cmd
 }
 
 // Start starts a NATS server with its data in a directory of the test, and ends it with the test. The executable is the one that
 // SCRM_TEST_NATS names, else nats-server on the PATH, else it is built from the module that the program embeds.
-func Start(t testing.TB) *Server {
-	t.Helper()
-	return StartWith(t, "")
+func Start(tb testing.TB) *Server {
+	tb.Helper()
+	return StartWith(tb, "")
 }
 
 // StartWith starts a NATS server with further lines of configuration.
-func StartWith(t testing.TB, lines string) *Server {
-	t.Helper()
-	dir := t.TempDir()
-	s := &Server{t: t, config: filepath.Join(dir, "nats.conf")}
+func StartWith(tb testing.TB, lines string) *Server {
+	tb.Helper()
+	dir := tb.TempDir()
+	s := &Server{tb: tb, config: filepath.Join(dir, "nats.conf")}
 	s.write(-1, dir, lines)
 	s.Restart()
 	var port int
 	if _, err := fmt.Sscanf(s.URL, "nats://127.0.0.1:%d", &port); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	s.write(port, dir, lines) // where it comes back after Kill
-	t.Cleanup(s.Kill)
+	tb.Cleanup(s.Kill)
 	return s
 }
 
 func (s *Server) write(port int, dir, lines string) {
-	s.t.Helper()
+	s.tb.Helper()
 	text := fmt.Sprintf("listen: \"127.0.0.1:%d\"\njetstream { store_dir: %q, sync_interval: always, max_file_store: 1TB }\n%s\n", port, dir, lines)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
-		s.t.Fatal(err)
+		s.tb.Fatal(err)
 	}
 }
 
@@ -90,15 +90,15 @@ var (
 
 // Restart starts the server again after Kill, at the same address and with the data it had.
 func (s *Server) Restart() {
-	s.t.Helper()
+	s.tb.Helper()
 	// #nosec G204 -- the executable is the test's own choice
-	s.cmd = exec.CommandContext(context.Background(), executable(s.t), "-c", s.config)
+	s.cmd = exec.CommandContext(context.Background(), executable(s.tb), "-c", s.config)
 	log, err := s.cmd.StderrPipe()
 	if err != nil {
-		s.t.Fatal(err)
+		s.tb.Fatal(err)
 	}
 	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
+		s.tb.Fatal(err)
 	}
 	ready := make(chan string, 1)
 	go func() {
@@ -116,11 +116,11 @@ func (s *Server) Restart() {
 	select {
 	case address, ok := <-ready:
 		if !ok {
-			s.t.Fatal("nats-server did not start")
+			s.tb.Fatal("nats-server did not start")
 		}
 		s.URL = "nats://" + address
 	case <-time.After(time.Minute):
-		s.t.Fatal("nats-server was not ready within a minute")
+		s.tb.Fatal("nats-server was not ready within a minute")
 	}
 }
 
@@ -131,11 +131,11 @@ func (s *Server) Kill() {
 }
 
 // executable finds nats-server, or builds it once and for all test runs into the user's cache directory.
-func executable(t testing.TB) string {
-	t.Helper()
+func executable(tb testing.TB) string {
+	tb.Helper()
 	name, err := found()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return name
 }
