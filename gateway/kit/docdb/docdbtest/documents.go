@@ -89,6 +89,18 @@ func testRoundtrip(t *testing.T, db docdb.DB) {
 		if !reflect.DeepEqual(got, doc) {
 			t.Errorf("stored %+v\n   got %+v", doc, got)
 		}
+		stale := *got
+		got.String += "changed"
+		if err := everythings.SaveMany(ctx, db, []*everything{got, {Doc: withID(doc.ID + "2")}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := everythings.Replace(ctx, db, got); err != nil || got.Rev != 3 {
+			t.Errorf("revision %d, error %v", got.Rev, err)
+		}
+		wantKind(t, everythings.Replace(ctx, db, &stale), fault.Conflict)
+		if again, err := everythings.Get(ctx, db, doc.ID); err != nil || !reflect.DeepEqual(again, got) {
+			t.Errorf("replaced %+v\n     got %+v, error %v", got, again, err)
+		}
 	}
 	got, err := everythings.GetMany(ctx, db, "zero", "most", "zero", "none")
 	if err != nil || len(got) != 2 {

@@ -233,14 +233,6 @@ func (t *table) reshape(ctx context.Context, c *conn) (missing []string, err err
 	return missing, nil
 }
 
-func (m multi) creation() string {
-	var columns strings.Builder
-	for _, f := range m.index.Fields {
-		columns.WriteString(column(f) + ", ")
-	}
-	return "CREATE TABLE IF NOT EXISTS " + m.name + "(" + columns.String() + "id, PRIMARY KEY(" + columns.String() + "id)) WITHOUT ROWID"
-}
-
 // dropIndexes drops what is not declared any more, and what stands on parts that are not complete.
 func (t *table) dropIndexes(ctx context.Context, c *conn, complete []string) error {
 	keep := map[string]string{} // by name, the kind it is

@@ -22,12 +22,6 @@ type table struct {
 	multis  []multi
 }
 
-// multi is an index over a slice.
-type multi struct {
-	index *docdb.Index
-	name  string // quoted
-}
-
 func newTable(s *docdb.Schema) *table {
 	t := &table{schema: s, name: quote(s.Name)}
 	for i := range s.Indexes {
@@ -57,20 +51,6 @@ func (t *table) values(args []driver.Value, doc docdb.Document) []driver.Value {
 		args = append(args, t.schema.Value(doc, f))
 	}
 	return args
-}
-
-// entries are a document's rows in the table of an index over a slice.
-func (m multi) entries(s *docdb.Schema, doc docdb.Document) [][]driver.Value {
-	elements := s.Values(doc, m.index.Fields[0])
-	out := make([][]driver.Value, len(elements))
-	for i, e := range elements {
-		row := []driver.Value{e}
-		for _, f := range m.index.Fields[1:] {
-			row = append(row, s.Value(doc, f))
-		}
-		out[i] = append(row, doc.Meta().ID)
-	}
-	return out
 }
 
 func (t *table) decode(data []byte) (docdb.Document, error) {

@@ -19,9 +19,12 @@ func (t *table) write(ctx context.Context, c *conn, ops []docdb.Op) ([]docdb.Out
 		}
 		end := start + independent(ops[start:])
 		var err error
-		if run := ops[start:end]; allInserts(run) {
+		switch run := ops[start:end]; {
+		case all(run, docdb.OpInsert):
 			err = t.insert(ctx, c, run, outcomes[start:end])
-		} else {
+		case all(run, docdb.OpReplace) && len(t.columns)+len(t.multis) == 0:
+			err = t.replaceByRevision(ctx, c, run, outcomes[start:end])
+		default:
 			err = t.change(ctx, c, run, outcomes[start:end])
 		}
 		if err != nil {
@@ -32,25 +35,24 @@ func (t *table) write(ctx context.Context, c *conn, ops []docdb.Op) ([]docdb.Out
 	return outcomes, nil
 }
 
-// independent is the length of the first run: inserts (which look after repeated ids themselves), or ops of distinct ids.
+// independent is the length of the first run: insertions only (which look after repeated ids themselves), or ops of distinct
+// ids, whose order does not matter.
 func independent(ops []docdb.Op) int {
-	n := 0
-	for n < len(ops) && ops[n].Kind == docdb.OpInsert {
-		n++
-	}
-	if n == len(ops) || n > 1 {
-		return n
+	if all(ops, docdb.OpInsert) {
+		return len(ops)
 	}
 	seen := make(map[string]bool, len(ops))
-	for n = 0; n < len(ops) && !seen[ops[n].ID]; n++ {
+	n := 0
+	for n < len(ops) && !seen[ops[n].ID] {
 		seen[ops[n].ID] = true
+		n++
 	}
 	return n
 }
 
-func allInserts(ops []docdb.Op) bool {
+func all(ops []docdb.Op, kind docdb.OpKind) bool {
 	for i := range ops {
-		if ops[i].Kind != docdb.OpInsert {
+		if ops[i].Kind != kind {
 			return false
 		}
 	}
@@ -122,74 +124,39 @@ func (t *table) duplicates(ctx context.Context, c *conn, ops []docdb.Op, outcome
 	return nil
 }
 
-// index puts newly stored documents into an index over a slice.
-func (t *table) index(ctx context.Context, c *conn, m multi, ops []docdb.Op, outcomes []docdb.Outcome) error {
-	var rows [][]driver.Value
-	for i := range ops {
-		if outcomes[i] == docdb.Done {
-			rows = append(rows, m.entries(t.schema, ops[i].Doc)...)
-		}
-	}
-	return m.add(ctx, c, rows)
-}
-
-func (m multi) add(ctx context.Context, c *conn, rows [][]driver.Value) error {
-	var args []driver.Value
-	for len(rows) > 0 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n := chunk(len(rows))
-		args = args[:0]
-		for _, r := range rows[:n] {
-			args = append(args, r...)
-		}
-		if _, err := c.exec(context.Background(), "INSERT INTO "+m.name+" VALUES "+tuples(n, len(rows[0])), args...); err != nil {
-			return err
-		}
-		rows = rows[n:]
-	}
-	return nil
-}
-
-func (m multi) remove(ctx context.Context, c *conn, rows [][]driver.Value) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	conditions := make([]string, len(m.index.Fields))
-	for i, f := range m.index.Fields {
-		conditions[i] = column(f) + " = ? AND "
-	}
-	query := "DELETE FROM " + m.name + " WHERE " + strings.Join(conditions, "") + "id = ?"
-	for _, r := range rows {
-		if _, err := c.exec(context.Background(), query, r...); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
 // stored is a document as it is in the table.
 type stored struct {
 	rowID   int64
 	rev     int64
-	doc     []byte
+	doc     []byte // nil where nobody needs it
 	columns []driver.Value
 }
 
-// load reads the documents that ops are about.
+// load reads the documents that ops are about, but for insertions, which find out by themselves.
 func (t *table) load(ctx context.Context, c *conn, ops []docdb.Op) (map[string]stored, error) {
-	ids := make([]string, len(ops))
+	ids := make([]string, 0, len(ops))
+	doc := "NULL"
 	for i := range ops {
-		ids[i] = ops[i].ID
+		switch ops[i].Kind {
+		case docdb.OpInsert:
+			continue
+		case docdb.OpUpdate, docdb.OpIncrement:
+			doc = "doc"
+		default:
+		}
+		ids = append(ids, ops[i].ID)
 	}
-	columns := "id, rowid, rev, doc"
+	if len(t.multis) > 0 {
+		doc = "doc"
+	}
+	columns := "id, rowid, rev, " + doc
 	for _, f := range t.columns {
 		columns += ", " + column(f)
 	}
-	out := make(map[string]stored, len(ops))
+	out := make(map[string]stored, len(ids))
 	return out, t.lookUp(ctx, c, columns, ids, func(row []driver.Value) error {
-		out[row[0].(string)] = stored{row[1].(int64), row[2].(int64), row[3].([]byte), append([]driver.Value(nil), row[4:]...)}
+		data, _ := row[3].([]byte)
+		out[row[0].(string)] = stored{row[1].(int64), row[2].(int64), data, append([]driver.Value(nil), row[4:]...)}
 		return nil
 	})
 }
@@ -201,20 +168,19 @@ func (t *table) change(ctx context.Context, c *conn, ops []docdb.Op, outcomes []
 		return err
 	}
 	var fresh []docdb.Op
+	var positions []int // of fresh among ops
 	for i := range ops {
 		old, exists := before[ops[i].ID]
 		op := &ops[i]
 		switch {
-		case op.Kind == docdb.OpInsert && exists:
-			outcomes[i] = docdb.Duplicate
 		case op.Kind == docdb.OpInsert:
-			fresh = append(fresh, *op)
+			fresh, positions = append(fresh, *op), append(positions, i)
 		case op.Kind == docdb.OpIncrement && !exists:
 			doc := t.schema.Clone(op.Doc)
 			if err := t.schema.Apply(doc, op); err != nil {
 				return err
 			}
-			fresh = append(fresh, docdb.Op{ID: op.ID, Doc: doc})
+			fresh, positions = append(fresh, docdb.Op{ID: op.ID, Doc: doc}), append(positions, i)
 		case op.Kind == docdb.OpReplace && (!exists || old.rev != op.Rev):
 			outcomes[i] = docdb.Stale
 		case op.Kind == docdb.OpDelete && !exists:
@@ -226,7 +192,33 @@ func (t *table) change(ctx context.Context, c *conn, ops []docdb.Op, outcomes []
 			}
 		}
 	}
-	return t.insert(ctx, c, fresh, make([]docdb.Outcome, len(fresh)))
+	inserted := make([]docdb.Outcome, len(fresh))
+	err = t.insert(ctx, c, fresh, inserted)
+	for i, p := range positions {
+		outcomes[p] = inserted[i]
+	}
+	return err
+}
+
+// replaceByRevision replaces documents that no index is over, without reading them first.
+func (t *table) replaceByRevision(ctx context.Context, c *conn, ops []docdb.Op, outcomes []docdb.Outcome) error {
+	for i := range ops {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		data, err := encode(ops[i].Doc)
+		if err != nil {
+			return err
+		}
+		done, err := c.exec(context.Background(), "UPDATE "+t.name+" SET rev = ?, doc = ? WHERE id = ? AND rev = ?", ops[i].Doc.Meta().Rev, data, ops[i].ID, ops[i].Rev)
+		if err != nil {
+			return err
+		}
+		if done.rows == 0 {
+			outcomes[i] = docdb.Stale
+		}
+	}
+	return nil
 }
 
 // apply carries out an op on a document that exists.
@@ -291,43 +283,6 @@ func column64(v any) any {
 		return int64(0)
 	}
 	return v
-}
-
-// reindex brings an index over a slice up to date; after is nil for a deleted document.
-func (t *table) reindex(ctx context.Context, c *conn, m multi, before, after docdb.Document) error {
-	gone := m.entries(t.schema, before)
-	var fresh [][]driver.Value
-	if after != nil {
-		fresh = m.entries(t.schema, after)
-	}
-	if err := m.remove(ctx, c, without(gone, fresh)); err != nil {
-		return err
-	}
-	return m.add(ctx, c, without(fresh, gone))
-}
-
-// without is a less the rows that b has too.
-func without(a, b [][]driver.Value) [][]driver.Value {
-	var out [][]driver.Value
-	for _, row := range a {
-		if !contains(b, row) {
-			out = append(out, row)
-		}
-	}
-	return out
-}
-
-func contains(rows [][]driver.Value, row []driver.Value) bool {
-next:
-	for _, r := range rows {
-		for i := range r {
-			if r[i] != row[i] {
-				continue next
-			}
-		}
-		return true
-	}
-	return false
 }
 
 // deleteRange deletes documents by a range of ids.
