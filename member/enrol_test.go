@@ -10,9 +10,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"scrm/gateway/kit/docdb"
+	"scrm/gateway/kit/docdb/docdbtest"
+	"scrm/gateway/kit/docdb/sqldoc"
 	"scrm/gateway/kit/fault"
 	"scrm/gateway/kit/when"
 	"scrm/member"
@@ -136,43 +139,73 @@ func TestAssignmentIsFinishedAfterAFailure(t *testing.T) {
 	}
 }
 
-func TestConcurrentEnrolmentsOfTheSameNumbers(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, "2026-11-22T12:00:00")
-	const people = 200
-	var group sync.WaitGroup
-	for writer := range 16 {
-		group.Go(func() {
-			for i := range people {
-				n := (i*7 + writer*13) % people
-				program := []string{"online", "store"}[(i+writer)%2]
-				results, err := f.Enrol(t.Context(), []member.Enrolment{{Brand: "aurora", Program: program, Phone: fmt.Sprintf("+86138%08d", n)}})
-				if err != nil || results[0].Err != nil {
-					t.Error(err, results)
-					return
-				}
-			}
+// bothEngines runs a test on SQLite and on a real MongoDB server.
+func bothEngines(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	for name, open := range map[string]func(testing.TB) docdb.DB{"sqlite": docdbtest.SQLite, "mongodb": docdbtest.Mongo} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newFixtureOn(t, open(t), "2026-11-22T12:00:00"))
 		})
 	}
-	group.Wait()
-	if figures := f.sound(t)["E8"].Figures; figures["members"] != people || figures["phone_numbers"] != people {
-		t.Fatal(figures)
-	}
+}
+
+func TestConcurrentEnrolmentsOfTheSameNumbers(t *testing.T) {
+	t.Parallel()
+	bothEngines(t, func(t *testing.T, f *fixture) {
+		const people, writers = 60, 16
+		var made [member.Duplicate + 1]atomic.Int64
+		var group sync.WaitGroup
+		for writer := range writers {
+			group.Go(func() {
+				for i := range people {
+					n := (i*7 + writer*13) % people
+					program := []string{"online", "store"}[writer/2%2]
+					e := member.Enrolment{Brand: "aurora", Program: program, Phone: fmt.Sprintf("+86138%08d", n)}
+					results := make([]member.EnrolResult, 1)
+					var err error
+					if writer%2 == 0 {
+						results[0], err = f.EnrolOne(t.Context(), e)
+					} else {
+						results, err = f.Enrol(t.Context(), []member.Enrolment{e})
+					}
+					if err != nil || results[0].Err != nil {
+						t.Error(err, results)
+						return
+					}
+					made[results[0].Status].Add(1)
+				}
+			})
+		}
+		group.Wait()
+		if figures := f.sound(t)["E8"].Figures; figures["members"] != people || figures["phone_numbers"] != people {
+			t.Fatal(figures)
+		}
+		if made[member.Created].Load() != people || made[member.Unified].Load() != people || made[member.Duplicate].Load() != (writers-2)*people {
+			t.Fatal(made[member.Created].Load(), made[member.Unified].Load(), made[member.Duplicate].Load())
+		}
+	})
 }
 
 func TestNumbersAreNowhereReadable(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, "2026-11-22T12:00:00")
+	dir := t.TempDir()
+	db, err := sqldoc.Open(filepath.Join(dir, "member.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	f := newFixtureOn(t, db, "2026-11-22T12:00:00")
 	f.program(t, "aurora", "store", rules(), "2020-01-01T00:00:00")
 	f.enrol(t, member.Enrolment{Brand: "aurora", Program: "store", Phone: li, Name: "李雷李雷", ExternalID: "S1"})
 	f.project(t, f.sale("R1", "2026-11-22T13:00:00", li, 100), f.sale("R2", "2026-11-22T13:00:00", "13912345678", 100))
-	files, err := os.ReadDir(f.dir)
+	files, err := os.ReadDir(dir)
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
 	}
 	seen := false
 	for _, file := range files {
-		stored, err := os.ReadFile(filepath.Join(f.dir, file.Name()))
+		stored, err := os.ReadFile(filepath.Join(dir, file.Name()))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"scrm/gateway/kit/audit"
 	"scrm/gateway/kit/docdb"
-	"scrm/gateway/kit/docdb/sqldoc"
+	"scrm/gateway/kit/docdb/docdbtest"
 	"scrm/gateway/kit/fault"
 	"scrm/gateway/kit/phone"
 	"scrm/gateway/kit/seal"
@@ -28,7 +27,6 @@ import (
 type fixture struct {
 	*member.Service
 	db     docdb.DB
-	dir    string // of its files
 	keys   *seal.Keyring
 	clock  *clock
 	brands *brandBook
@@ -98,19 +96,16 @@ func at(s string) when.Instant {
 
 func newFixture(t testing.TB, now string) *fixture {
 	t.Helper()
+	return newFixtureOn(t, docdbtest.SQLite(t), now)
+}
+
+func newFixtureOn(t testing.TB, db docdb.DB, now string) *fixture {
+	t.Helper()
 	keys, err := seal.NewKeyring(make([]byte, seal.KeySize))
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{dir: t.TempDir(), keys: keys, clock: &clock{at(now)}, assign: &assigner{}, brands: &brandBook{brands: map[string]storeevent.Brand{}}}
-	if f.db, err = sqldoc.Open(filepath.Join(f.dir, "member.db")); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := f.db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	f := &fixture{db: db, keys: keys, clock: &clock{at(now)}, assign: &assigner{}, brands: &brandBook{brands: map[string]storeevent.Brand{}}}
 	for _, id := range []string{"aurora", "breeze", "cedar"} {
 		f.brands.brands[id] = storeevent.Brand{ID: id, Name: id, Currency: "CNY", Timezone: zone}
 	}

@@ -43,7 +43,10 @@ func TestPointsByTierAndCategory(t *testing.T) {
 
 func TestLateSaleRatesAgain(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, "2026-11-22T12:00:00")
+	bothEngines(t, lateSaleRatesAgain)
+}
+
+func lateSaleRatesAgain(t *testing.T, f *fixture) {
 	f.program(t, "aurora", "store", rules(), "2020-01-01T00:00:00")
 	id := f.enrol(t, member.Enrolment{Brand: "aurora", Program: "store", Phone: li, JoinedAt: at("2026-01-01T00:00:00")})
 	second := f.sale("R2", "2026-03-05T10:00:00", li, 20_000)
