@@ -4,6 +4,7 @@ package api
 func (s *Server) routes() {
 	s.registerAuth()
 	s.registerStore()
+	s.registerProgram()
 	s.registerMember()
 	s.registerGuide()
 	s.registerIntake()
