@@ -27,6 +27,9 @@ func Define[T any](name string, options ...Option) Collection[T] {
 	for _, o := range options {
 		o(s)
 	}
+	if _, ok := s.fields["_id"]; !ok {
+		panic(fmt.Sprintf("docdb: %T does not embed docdb.Doc `json:\",inline\"`", *new(T)))
+	}
 	if !collectionName.MatchString(name) {
 		panic(fmt.Sprintf("docdb: %q is no name for a collection", name))
 	}

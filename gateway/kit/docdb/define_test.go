@@ -32,7 +32,15 @@ func TestDefects(t *testing.T) {
 		return func() { _, _ = shelves.Find(t.Context(), nil, q) }
 	}
 	for name, mistake := range map[string]func(){
-		"no document":                  func() { docdb.Define[struct{ N int }]("x") },
+		"no document":         func() { docdb.Define[struct{ N int }]("x") },
+		"document not inline": func() { docdb.Define[struct{ docdb.Doc }]("x") },
+		"index over what is nested": func() {
+			type box struct {
+				docdb.Doc `json:",inline"`
+				shelf     `json:"shelf"`
+			}
+			docdb.Define[box]("x", docdb.By("room"))
+		},
 		"no name":                      func() { docdb.Define[shelf]("") },
 		"name with a dot":              func() { docdb.Define[shelf]("a.b") },
 		"index over no field":          func() { docdb.Define[shelf]("x", docdb.By("none")) },

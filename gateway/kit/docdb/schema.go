@@ -259,11 +259,19 @@ func Migrate(version int, apply func(doc map[string]any) error) Option {
 // must follow from the id (a brand that the id begins with) and never change.
 func ShardedBy(name string) Option { return func(s *Schema) { s.ShardKey = name } }
 
+// fieldsOf finds the top-level fields of documents: the struct's own, and those of the structs that it embeds inline.
 func fieldsOf(t reflect.Type) map[string]field {
 	out := map[string]field{}
+	var nested [][]int // embedded structs that are fields of their own in MongoDB
 	for _, f := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.Anonymous || name == "" || name == "-" || !f.IsExported() {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Anonymous && options != "inline" {
+			nested = append(nested, f.Index)
+		}
+		within := slices.ContainsFunc(nested, func(path []int) bool {
+			return len(f.Index) > len(path) && slices.Equal(f.Index[:len(path)], path)
+		})
+		if f.Anonymous || within || name == "" || name == "-" || !f.IsExported() {
 			continue
 		}
 		of, multi := f.Type, false

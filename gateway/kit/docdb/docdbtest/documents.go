@@ -40,6 +40,13 @@ type everything struct {
 	Part      part              `json:"part"`
 	Parts     []part            `json:"parts"`
 	Pointer   *part             `json:"pointer,omitempty"`
+	embedded  `json:",inline"`
+}
+
+// embedded is a struct that several documents share.
+type embedded struct {
+	Shared string `json:"shared"`
+	Common int64  `json:"common,omitempty"`
 }
 
 type sealed []byte
@@ -77,7 +84,7 @@ func testRoundtrip(t *testing.T, db docdb.DB) {
 		{Doc: withID("full"), String: "s", Omitted: "o", Bool: true, Int: 1, Int64: 1 << 40, At: 1_700_000_000_123, Date: "2026-11-20",
 			Bytes: []byte{0, 255}, Sealed: sealed{1, 2}, Key: [4]byte{1, 2, 3, 4}, Strings: []string{"a", "a"}, Ints: []int64{3, -1}, Map: map[string]int64{"x": -5},
 			Dates: map[when.Date]int{"2026-11-20": 3}, Part: part{Name: "p", Lines: []int{1, 2}, Cells: []uint64{1 << 63, 1}},
-			Parts: []part{{Name: "q", Inner: []*part{{Name: "r"}}}, {}}, Pointer: &part{Name: "s"}},
+			Parts: []part{{Name: "q", Inner: []*part{{Name: "r"}}}, {}}, Pointer: &part{Name: "s"}, embedded: embedded{"shared", 7}},
 	} {
 		if err := everythings.Insert(ctx, db, doc); err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/bson"
 	"go.mongodb.org/mongo-driver/bson/bsoncodec"
+	"go.mongodb.org/mongo-driver/bson/bsonoptions"
 	"go.mongodb.org/mongo-driver/bson/bsonrw"
 	"go.mongodb.org/mongo-driver/bson/primitive"
 	"go.mongodb.org/mongo-driver/x/bsonx/bsoncore"
@@ -15,9 +16,16 @@ import (
 	"scrm/gateway/kit/docdb"
 )
 
-// registry encodes by the json tags; a uint64 that an int64 does not hold is kept as the int64 with the same bits.
+// registry encodes by the json tags, embedded structs of unexported types too; a uint64 that an int64 does not hold is kept as
+// the int64 with the same bits.
 var registry = func() *bsoncodec.Registry {
 	r := bson.NewRegistry()
+	structs, err := bsoncodec.NewStructCodec(bsoncodec.JSONFallbackStructTagParser, bsonoptions.StructCodec().SetAllowUnexportedFields(true)) //nolint:staticcheck // nothing else does
+	if err != nil {
+		panic(err)
+	}
+	r.RegisterKindEncoder(reflect.Struct, structs)
+	r.RegisterKindDecoder(reflect.Struct, structs)
 	r.RegisterKindEncoder(reflect.Uint64, bsoncodec.ValueEncoderFunc(func(_ bsoncodec.EncodeContext, w bsonrw.ValueWriter, v reflect.Value) error {
 		return w.WriteInt64(int64(v.Uint())) //nolint:gosec // the same bits are meant
 	}))
