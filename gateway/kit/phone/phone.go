@@ -145,10 +145,19 @@ func (n *numeral) anyMobile() (string, error) {
 	case phonenumbers.MOBILE, phonenumbers.FIXED_LINE_OR_MOBILE:
 		return phonenumbers.Format(number, phonenumbers.E164), nil
 	case phonenumbers.UNKNOWN: // which is what a number that is not valid has
+		if n.landline() {
+			return "", errNotMobile
+		}
 		return "", errMalformed
 	default:
 		return "", errNotMobile
 	}
+}
+
+// landline recognises what is written as a mainland landline, 0 and area code and seven or eight digits, also where the library
+// knows no such subscriber: that it is not a mobile number is the better reason.
+func (n *numeral) landline() bool {
+	return n.len >= 10 && n.len <= 12 && n.text[0] == '0' && n.text[1] >= '1' && n.text[1] <= '9'
 }
 
 // Mask hides the middle of an E.164 number: 138****5678 for mainland numbers, else the first three digits and at most the last
