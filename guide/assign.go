@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	firstLook     = 20 // nearest stores looked at first …
+	firstLook     = 1  // nearest stores looked at first, which mostly has room …
 	lookFurther   = 10 // … and by how many times more, while all of them are full
 	maxCandidates = 60 // kept in an explanation
 )
@@ -65,14 +65,15 @@ type round struct {
 	guides   map[string]*Guide
 	loads    map[string]*load
 
-	bound   []*bindings // made or changed
-	counted map[string]*load
+	bound    []*bindings // made or changed
+	counted  map[string]*load
+	unplaced map[string]bool // of those bound: whether provisionally
 }
 
 func (s *Service) newRound(tx docdb.Session) *round {
 	return &round{
 		Service: s, tx: tx, now: s.deps.Clock.Now(), bindings: map[string]*bindings{}, posts: map[string]*post{}, guides: map[string]*Guide{},
-		loads: map[string]*load{}, counted: map[string]*load{},
+		loads: map[string]*load{}, counted: map[string]*load{}, unplaced: map[string]bool{},
 	}
 }
 
@@ -149,7 +150,7 @@ func (r *round) staffOf(store string) []string {
 	return nil
 }
 
-// staff are a store's guides who may be given members of a brand now, with their loads.
+// staff are a store's guides as candidates for members of a brand.
 func (r *round) staff(ctx context.Context, store, brand string) ([]colleague, error) {
 	if _, known := r.posts[store]; !known {
 		if err := r.readPosts(ctx, store); err != nil {
@@ -166,14 +167,16 @@ func (r *round) staff(ctx context.Context, store, brand string) ([]colleague, er
 	var staff []colleague
 	for _, id := range ids {
 		g := r.guides[id]
-		if g == nil || !g.eligible(brand, store, r.now) {
+		why := g.barred(brand, store, r.now)
+		if why != "" {
+			staff = append(staff, colleague{g, &load{}, why})
 			continue
 		}
 		l, err := r.load(ctx, id, brand)
 		if err != nil {
 			return nil, err
 		}
-		staff = append(staff, colleague{g, l})
+		staff = append(staff, colleague{g, l, ""})
 	}
 	return staff, nil
 }
@@ -195,7 +198,7 @@ func (r *round) first(ctx context.Context, j *memberevent.Joined) (*bindings, er
 		return nil, err
 	}
 	next.From = starts(j, g, r.now)
-	b := &bindings{Doc: docdb.Doc{ID: bindingsID(j.Member, j.Brand)}}
+	b := &bindings{Doc: docdb.Doc{ID: bindingsID(j.Member, j.Brand)}, Brand: j.Brand}
 	if recruiter := r.guides[j.RecruitingGuide]; recruiter != nil {
 		b.Recruiting, b.RecruitingSince = j.RecruitingGuide, next.From
 		if j.Backdated {
@@ -208,9 +211,8 @@ func (r *round) first(ctx context.Context, j *memberevent.Joined) (*bindings, er
 
 // again ends a member's current binding and makes the next.
 func (r *round) again(ctx context.Context, b *bindings, next Binding) error {
-	_, brand := b.owner()
 	if b.Guide != "" {
-		l, err := r.load(ctx, b.Guide, brand)
+		l, err := r.load(ctx, b.Guide, b.Brand)
 		if err != nil {
 			return err
 		}
@@ -230,11 +232,11 @@ func (r *round) bind(b *bindings, next Binding) {
 	b.bind(next)
 	r.bindings[b.ID] = b
 	r.bound = append(r.bound, b)
+	r.unplaced[b.ID] = next.provisional()
 	if next.Guide == "" {
 		return
 	}
-	_, brand := b.owner()
-	l := r.loads[loadID(next.Guide, brand)]
+	l := r.loads[loadID(next.Guide, b.Brand)]
 	l.Members++
 	l.Assigned++
 	r.counted[l.ID] = l
@@ -247,19 +249,20 @@ func (r *round) place(ctx context.Context, j *memberevent.Joined) (Binding, *Gui
 		return Binding{}, nil, err
 	}
 	p := placement{round: r, brand: brand, named: j.Store}
+	located := j.Lat != nil && j.Lng != nil
 	if j.RecruitingGuide != "" {
-		if done, err := p.recruiter(ctx, j.RecruitingGuide); done || err != nil {
+		if err := p.recruiter(ctx, j.RecruitingGuide, located); p.chosen != nil || err != nil {
 			return p.Binding, p.chosen, err
 		}
 	}
-	from, located, err := p.start(ctx)
+	from, named, err := p.start(ctx)
 	if err != nil || p.chosen != nil {
 		return p.Binding, p.chosen, err
 	}
-	if !located && j.Lat != nil && j.Lng != nil {
-		from, located = geo.Point{Lat: *j.Lat, Lng: *j.Lng}, true
+	if !named && located {
+		from = geo.Point{Lat: *j.Lat, Lng: *j.Lng}
 	}
-	if located {
+	if named || located {
 		if err := p.near(ctx, from); err != nil || p.chosen != nil {
 			return p.Binding, p.chosen, err
 		}
@@ -298,40 +301,42 @@ func (p *placement) take(g *Guide, store string, distanceM int64, reason string)
 	p.Store, p.Guide, p.DistanceM, p.Reason = store, g.ID, distanceM, reason
 }
 
-// recruiter gives the member to the guide whose code brought them, if she still works for the brand and has room; if she is full,
-// the search starts in her store.
-func (p *placement) recruiter(ctx context.Context, id string) (bool, error) {
+// recruiter gives the member to the guide whose code brought them, on duty or not, if she still works for the brand and has room.
+// If she is full and nothing else says where the member is, the search starts in her store.
+func (p *placement) recruiter(ctx context.Context, id string, located bool) error {
 	if _, known := p.guides[id]; !known {
 		if err := p.readGuides(ctx, id); err != nil {
-			return false, err
+			return err
 		}
 	}
+	seen := guideevent.Candidate{Guide: id, DistanceM: -1, Note: whyUnknown}
 	g := p.guides[id]
-	if g == nil || !g.eligible(p.brand.ID, "", p.now) {
-		p.Candidates = append(p.Candidates, guideevent.Candidate{Guide: id, DistanceM: -1, Note: noteNotOurs})
-		return false, nil
+	if g != nil {
+		seen.Note = g.barred(p.brand.ID, "", p.now)
+	}
+	if seen.Note != "" {
+		p.Candidates = append(p.Candidates, seen)
+		return nil
 	}
 	l, err := p.load(ctx, id, p.brand.ID)
 	if err != nil {
-		return false, err
+		return err
 	}
-	store := g.at(p.now).Store
-	seen := guideevent.Candidate{Store: store, DistanceM: -1, Guide: id, Load: l.Members, Capacity: g.Capacity}
-	if l.Members >= g.Capacity {
+	seen.Store, seen.Load, seen.Capacity = g.at(p.now).Store, l.Members, g.Capacity
+	if l.Members < g.Capacity {
+		p.take(g, seen.Store, -1, ReasonRecruiting)
+	} else {
 		seen.Note = noteNoRoom
-		p.Candidates = append(p.Candidates, seen)
-		if p.named == "" {
-			p.named = store
+		if p.named == "" && !located {
+			p.named = seen.Store
 		}
-		return false, nil
 	}
 	p.Candidates = append(p.Candidates, seen)
-	p.take(g, store, -1, ReasonRecruiting)
-	return true, nil
+	return nil
 }
 
 // start looks for room in the named store, and says where it lies for those who have to look further.
-func (p *placement) start(ctx context.Context) (from geo.Point, located bool, err error) {
+func (p *placement) start(ctx context.Context) (from geo.Point, named bool, err error) {
 	if p.named == "" {
 		return from, false, nil
 	}
@@ -405,9 +410,36 @@ func (r *round) save(ctx context.Context) error {
 	if err := r.repo.loads.SaveMany(ctx, r.tx, loads); err != nil {
 		return err
 	}
+	if err := r.savePlaced(ctx); err != nil {
+		return err
+	}
 	facts := make([]any, len(r.bound))
 	for i, b := range r.bound {
 		facts[i] = guideevent.Bound{Assignment: b.assignment()}
 	}
 	return r.outbox.Add(ctx, r.tx, stream.SubjectBound, facts...)
+}
+
+// savePlaced keeps the marks of provisional bindings up to date.
+func (r *round) savePlaced(ctx context.Context) error {
+	ids := docdb.Ids(r.unplaced)
+	marks, err := r.repo.unplaced.GetMany(ctx, r.tx, ids...)
+	if err != nil {
+		return err
+	}
+	var lost []*unplaced
+	var found []string
+	for _, id := range ids {
+		switch marked := marks[id] != nil; {
+		case r.unplaced[id] && !marked:
+			lost = append(lost, &unplaced{Doc: docdb.Doc{ID: id}})
+		case !r.unplaced[id] && marked:
+			found = append(found, id)
+		}
+	}
+	if err := r.repo.unplaced.Delete(ctx, r.tx, found...); err != nil {
+		return err
+	}
+	_, err = r.repo.unplaced.InsertMany(ctx, r.tx, lost)
+	return err
 }

@@ -17,12 +17,14 @@ const (
 	ReasonNext       = "next_store" // the first choice had no room
 	ReasonPool       = "pool"       // no store within reach had room: the nearest one's pool
 	ReasonFallback   = "fallback_store"
-	ReasonNone       = "none" // no store in reach, and the brand has no fallback store
+	ReasonNone       = "none"      // no store in reach, and the brand has no fallback store
+	ReasonFromPool   = "from_pool" // room appeared in the store in whose pool the member was
 )
 
 // bindings are all bindings of a member for a brand: one document, so that there is one at a time.
 type bindings struct {
 	docdb.Doc       `json:",inline"` // member|brand
+	Brand           string           `json:"brand"`
 	Store           string           `json:"store"` // of the current one
 	Guide           string           `json:"guide"` // of the current one, empty in a pool
 	Recruiting      string           `json:"recruiting,omitempty"`
@@ -61,10 +63,7 @@ func (b *bindings) at(t when.Instant) *Binding {
 }
 
 // provisional reports whether the member is to be assigned again when they buy in a store: nothing was in reach.
-func (b *bindings) provisional() bool {
-	r := b.current().Reason
-	return r == ReasonFallback || r == ReasonNone
-}
+func (b *Binding) provisional() bool { return b.Reason == ReasonFallback || b.Reason == ReasonNone }
 
 // bind makes the first binding, or ends the current one and makes the next.
 func (b *bindings) bind(next Binding) {

@@ -5,37 +5,38 @@ import (
 	"scrm/guide/guideevent"
 )
 
-// colleague is a guide as a candidate for a member of one brand: with her load of that brand.
+// colleague is a guide as a candidate for a member of one brand.
 type colleague struct {
 	*Guide
-	load *load
+	load *load  // of that brand
+	why  string // she is no candidate; empty: she is one
 }
 
 // Notes of candidates that were not chosen.
 const (
-	noteNoGuide   = "no_guide" // a store where nobody is authorised for the brand
-	noteOffDuty   = "off_duty"
-	noteNoRoom    = "no_room"
-	noteLessApt   = "higher_load"
-	noteNotOurs   = "not_employed_or_authorised"
-	noteNoStore   = "unknown_or_not_carried"
-	noteOutOfArea = "outside_service_area"
+	noteNoGuide = "no_guide" // a store where nobody works
+	noteOffDuty = "off_duty"
+	noteNoRoom  = "no_room"
+	noteLessApt = "higher_load"
+	noteManager = "manager" // managers serve no members unless their capacity says so
+	noteNoStore = "unknown_or_not_carried"
 )
 
 // choose picks the guide of a store who gets the next member of a brand: the lowest ratio of members to capacity among those
 // on duty with room; if nobody is on duty, among all with room; ties by fewest assignments so far, then by id. limited is whether capacity
-// counts (a fallback store takes everybody). It answers nil if nobody has room, and what it saw either way.
+// counts (a fallback store takes everybody). It answers nil if nobody has room, and what it saw, with why not, either way.
 func choose(store string, distanceM int64, staff []colleague, limited bool) (*colleague, []guideevent.Candidate) {
 	onDuty := false
 	for i := range staff {
-		onDuty = onDuty || staff[i].OnDuty
+		onDuty = onDuty || staff[i].why == "" && staff[i].OnDuty
 	}
 	var best *colleague
 	seen := make([]guideevent.Candidate, 0, max(1, len(staff)))
 	for i := range staff {
 		c := &staff[i]
-		note := ""
+		note := c.why
 		switch {
+		case note != "":
 		case onDuty && !c.OnDuty:
 			note = noteOffDuty
 		case limited && c.load.Members >= c.Capacity:
@@ -70,8 +71,18 @@ func (c *colleague) before(d *colleague) bool {
 	}
 }
 
-// eligible reports whether a guide may be given members of a brand now.
-func (g *Guide) eligible(brand, store string, now when.Instant) bool {
+// barred says why a guide may not be given members of a brand now, in a store where one is named; empty: she may.
+func (g *Guide) barred(brand, store string, now when.Instant) string {
 	term := g.at(now)
-	return term != nil && term.covers(brand) && (store == "" || term.Store == store) && g.serves(term.Role)
+	switch {
+	case term == nil:
+		return whyEmployment
+	case store != "" && term.Store != store:
+		return whyStore
+	case !term.covers(brand):
+		return whyAuthority
+	case !g.serves(term.Role):
+		return noteManager
+	}
+	return ""
 }

@@ -3,11 +3,14 @@ package guide
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"scrm/gateway/kit/docdb"
 	"scrm/gateway/kit/fault"
 	"scrm/gateway/kit/stream"
 	"scrm/gateway/kit/wire"
+	"scrm/guide/guideevent"
 	"scrm/member/memberevent"
 	"scrm/store/storeevent"
 )
@@ -57,7 +60,13 @@ func (s *Service) ProjectSales(ctx context.Context, items []stream.Item) (later 
 			members[at] = ids[i]
 		}
 	}
-	err = s.deps.DB.Tx(ctx, func(ctx context.Context, tx docdb.Session) error { return s.attribute(ctx, tx, verdicts, members) })
+	sellers, err := s.sellers(ctx, verdicts)
+	if err != nil {
+		return nil, fmt.Errorf("guide: sellers: %w", err)
+	}
+	err = s.deps.DB.Tx(ctx, func(ctx context.Context, tx docdb.Session) error {
+		return s.attribute(ctx, tx, verdicts, members, sellers)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("guide: project a batch: %w", err)
 	}
@@ -65,8 +74,19 @@ func (s *Service) ProjectSales(ctx context.Context, items []stream.Item) (later 
 	return nil, nil
 }
 
+// sellers are the guides whom transactions name.
+func (s *Service) sellers(ctx context.Context, verdicts []storeevent.Verdict) (staffFacts, error) {
+	named := map[string]bool{}
+	for i := range verdicts {
+		if g := verdicts[i].Guide; g != "" {
+			named[g] = true
+		}
+	}
+	return s.recall(ctx, named, nil)
+}
+
 // attribute writes what a batch of transactions counts, each once.
-func (s *Service) attribute(ctx context.Context, tx docdb.Session, verdicts []storeevent.Verdict, members []string) error {
+func (s *Service) attribute(ctx context.Context, tx docdb.Session, verdicts []storeevent.Verdict, members []string, sellers staffFacts) error {
 	ids := make([]string, len(verdicts))
 	for i := range verdicts {
 		ids[i] = verdicts[i].EventID
@@ -77,8 +97,7 @@ func (s *Service) attribute(ctx context.Context, tx docdb.Session, verdicts []st
 	}
 	rows := make([]*attributed, 0, len(verdicts))
 	sold := map[string]*performance{}
-	fresh := verdicts[:0:0]
-	buyers := make([]string, 0, len(verdicts))
+	bought := map[string]string{} // store of the first purchase, by member and brand
 	for i := range verdicts {
 		v := &verdicts[i]
 		if done[v.EventID] != nil {
@@ -87,8 +106,8 @@ func (s *Service) attribute(ctx context.Context, tx docdb.Session, verdicts []st
 		row := &attributed{Doc: docdb.Doc{ID: v.EventID}, Guide: v.Guide, Member: members[i], At: v.BusinessTime}
 		done[v.EventID] = row
 		rows = append(rows, row)
-		count(sold, v)
-		fresh, buyers = append(fresh, *v), append(buyers, members[i])
+		sellers.count(sold, v)
+		noteBought(bought, v, members[i])
 	}
 	if _, err := s.repo.attributed.InsertMany(ctx, tx, rows); err != nil {
 		return err
@@ -96,31 +115,33 @@ func (s *Service) attribute(ctx context.Context, tx docdb.Session, verdicts []st
 	if err := s.repo.performance.IncrementMany(ctx, tx, increments(sold)); err != nil {
 		return err
 	}
-	return s.settleBuyers(ctx, tx, fresh, buyers)
+	return s.settleBuyers(ctx, tx, bought)
 }
 
-// count adds a transaction to its selling guide's performance.
-func count(sold map[string]*performance, v *storeevent.Verdict) {
+// count adds a transaction to the performance of the guide whom it names, for the brands that she sold for at its business time.
+func (f *staffFacts) count(sold map[string]*performance, v *storeevent.Verdict) {
 	if v.Guide == "" {
 		return
 	}
-	ordered := map[string]bool{}
+	q := guideevent.HolderQuery{At: v.BusinessTime, Store: v.Store, Guide: v.Guide}
 	for i := range v.Lines {
 		l := &v.Lines[i]
+		q.Brand = l.Brand
+		if f.selling(&q, q.At.SecondEnd()).Guide == "" {
+			continue
+		}
 		id := performanceID(v.Guide, v.BusinessDate, l.Brand)
 		p := sold[id]
 		if p == nil {
 			p = &performance{Doc: docdb.Doc{ID: id}, Guide: v.Guide, Brand: l.Brand, Date: v.BusinessDate}
 			sold[id] = p
 		}
-		switch {
-		case v.Kind == storeevent.Return:
+		if v.Kind == storeevent.Return {
 			p.Returns += l.Paid
-		case ordered[l.Brand]:
-			p.Sales += l.Paid
-		default:
-			ordered[l.Brand] = true
-			p.Sales += l.Paid
+			continue
+		}
+		p.Sales += l.Paid
+		if !slices.ContainsFunc(v.Lines[:i], func(x storeevent.Line) bool { return x.Brand == l.Brand }) {
 			p.Orders++
 		}
 	}
@@ -128,7 +149,8 @@ func count(sold map[string]*performance, v *storeevent.Verdict) {
 
 func increments(sold map[string]*performance) []docdb.Increment[performance] {
 	out := make([]docdb.Increment[performance], 0, len(sold))
-	for _, p := range sold {
+	for _, id := range slices.Sorted(maps.Keys(sold)) {
+		p := sold[id]
 		inc := map[string]int64{"sales": p.Sales, "returns": p.Returns, "orders": p.Orders}
 		p.Sales, p.Returns, p.Orders = 0, 0, 0
 		out = append(out, docdb.Increment[performance]{New: p, Inc: inc})
@@ -136,40 +158,38 @@ func increments(sold map[string]*performance) []docdb.Increment[performance] {
 	return out
 }
 
-// settleBuyers assigns members again who have only a fallback and bought in a store of the brand: starting in that store. It is
-// the one fact that depends on when a transaction arrives; it takes effect when it is made.
-func (s *Service) settleBuyers(ctx context.Context, tx docdb.Session, verdicts []storeevent.Verdict, members []string) error {
-	where := map[string]string{} // bindings → the store of the first purchase
-	var ids []string
-	for i := range verdicts {
-		v := &verdicts[i]
-		if members[i] == "" || v.Terminal == "" || v.Kind != storeevent.Sale {
-			continue
-		}
-		for k := range v.Lines {
-			id := bindingsID(members[i], v.Lines[k].Brand)
-			if where[id] == "" {
-				where[id] = v.Store
-				ids = append(ids, id)
-			}
+// noteBought notes the store of a member's first purchase at a till, for each brand.
+func noteBought(bought map[string]string, v *storeevent.Verdict, member string) {
+	if member == "" || v.Terminal == "" || v.Kind != storeevent.Sale {
+		return
+	}
+	for i := range v.Lines {
+		if id := bindingsID(member, v.Lines[i].Brand); bought[id] == "" {
+			bought[id] = v.Store
 		}
 	}
-	found, err := s.repo.bindings.GetMany(ctx, tx, ids...)
-	if err != nil {
+}
+
+// settleBuyers assigns members again whose binding is provisional and who bought in a store: starting in that store. It is the one
+// fact that depends on when a transaction arrives; it takes effect when it is made.
+func (s *Service) settleBuyers(ctx context.Context, tx docdb.Session, bought map[string]string) error {
+	lost, err := s.repo.unplaced.GetMany(ctx, tx, slices.Sorted(maps.Keys(bought))...)
+	if err != nil || len(lost) == 0 {
 		return err
 	}
 	r := s.newRound(tx)
+	ids := slices.Sorted(maps.Keys(lost))
+	if r.bindings, err = s.repo.bindings.GetMany(ctx, tx, ids...); err != nil {
+		return err
+	}
 	for _, id := range ids {
-		b := found[id]
-		if b == nil || !b.provisional() {
-			continue
-		}
+		b := r.bindings[id]
 		member, brand := b.owner()
-		next, _, err := r.place(ctx, &memberevent.Joined{Member: member, Brand: brand, Store: where[id]})
+		next, _, err := r.place(ctx, &memberevent.Joined{Member: member, Brand: brand, Store: bought[id]})
 		if err != nil {
 			return err
 		}
-		if next.Reason == ReasonFallback || next.Reason == ReasonNone {
+		if next.provisional() {
 			continue
 		}
 		if err := r.again(ctx, b, next); err != nil {

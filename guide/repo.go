@@ -25,10 +25,15 @@ type revision struct {
 
 const revisionID = "terms"
 
+// unplaced marks a member whose binding for a brand is provisional, so that a purchase finds out without reading every buyer's.
+type unplaced struct {
+	docdb.Doc `json:",inline"` // member|brand
+}
+
 // attributed is the permanent row of an event: what it counted for whom.
 type attributed struct {
 	docdb.Doc `json:",inline"` // the event's id
-	Guide     string           `json:"guide,omitempty"`  // selling, as the transaction names her
+	Guide     string           `json:"guide,omitempty"`  // as the transaction names her
 	Member    string           `json:"member,omitempty"` // empty: anonymous
 	At        when.Instant     `json:"at"`
 }
@@ -53,6 +58,8 @@ type repo struct {
 	posts       docdb.Collection[post]
 	bindings    docdb.Collection[bindings]
 	loads       docdb.Collection[load]
+	unplaced    docdb.Collection[unplaced]
+	handovers   docdb.Collection[Handover]
 	revisions   docdb.Collection[revision]
 	attributed  docdb.Collection[attributed]
 	performance docdb.Collection[performance]
@@ -62,8 +69,10 @@ func newRepo() repo {
 	return repo{
 		guides:      docdb.Define[Guide]("guides", docdb.By("leaving")),
 		posts:       docdb.Define[post]("posts"),
-		bindings:    docdb.Define[bindings]("bindings", docdb.By("guide"), docdb.By("store", "guide")),
+		bindings:    docdb.Define[bindings]("bindings", docdb.By("guide"), docdb.By("store", "brand", "guide")),
 		loads:       docdb.Define[load]("loads"),
+		unplaced:    docdb.Define[unplaced]("unplaced"),
+		handovers:   docdb.Define[Handover]("handovers"),
 		revisions:   docdb.Define[revision]("revisions"),
 		attributed:  docdb.Define[attributed]("attributed"),
 		performance: docdb.Define[performance]("performance", docdb.By("guide", "date")),
@@ -72,7 +81,8 @@ func newRepo() repo {
 
 func (r *repo) schemas() []*docdb.Schema {
 	return []*docdb.Schema{
-		r.guides.Schema(), r.posts.Schema(), r.bindings.Schema(), r.loads.Schema(), r.revisions.Schema(), r.attributed.Schema(), r.performance.Schema(),
+		r.guides.Schema(), r.posts.Schema(), r.bindings.Schema(), r.loads.Schema(), r.unplaced.Schema(), r.handovers.Schema(), r.revisions.Schema(),
+		r.attributed.Schema(), r.performance.Schema(),
 	}
 }
 

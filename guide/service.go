@@ -85,9 +85,10 @@ func (s *Service) guide(ctx context.Context, session docdb.Session, id string) (
 	return found[id], nil
 }
 
-// Hire adds a guide to a store. She may have been employed from any moment of the past while none of her brands has accepted a
-// transaction; afterwards from now or later. Errors: fault.Invalid for fields, fault.NotFound "unknown_store" and "unknown_brand",
-// fault.Conflict "brand_not_carried", "start_in_the_past" and "store_has_manager", fault.Exists "guide_exists".
+// Hire adds a guide to a store, and gives her members from its pool as far as she has room. She may have been employed from any
+// moment of the past while none of her brands has accepted a transaction; afterwards an earlier start counts as now. Errors:
+// fault.Invalid for fields, fault.NotFound "unknown_store" and "unknown_brand", fault.Conflict "brand_not_carried" and
+// "store_has_manager", fault.Exists "guide_exists".
 func (s *Service) Hire(ctx context.Context, h Hire) (*Guide, error) {
 	if err := h.check(); err != nil {
 		return nil, err
@@ -97,11 +98,8 @@ func (s *Service) Hire(ctx context.Context, h Hire) (*Guide, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.EmployedFrom == 0 {
+	if h.EmployedFrom == 0 || started && h.EmployedFrom < now {
 		h.EmployedFrom = now
-	}
-	if started && h.EmployedFrom < now {
-		return nil, fault.New(fault.Conflict, "start_in_the_past", "a brand of hers has accepted transactions: her employment starts now or later").At("employed_from")
 	}
 	var g *Guide
 	err = s.deps.DB.Tx(ctx, func(ctx context.Context, tx docdb.Session) error {
@@ -128,7 +126,11 @@ func (s *Service) Hire(ctx context.Context, h Hire) (*Guide, error) {
 		}
 		return s.saveStaff(ctx, tx, g, p)
 	})
-	return g, err
+	if err != nil {
+		return nil, err
+	}
+	s.drain(ctx, g)
+	return g, nil
 }
 
 // carried checks that a store carries every one of the brands, and says whether one of them has accepted a transaction.
@@ -172,8 +174,8 @@ func (s *Service) saveStaff(ctx context.Context, tx docdb.Session, g *Guide, pos
 	return s.repo.raise(ctx, tx)
 }
 
-// Change changes a guide. Another store, other brands or another role begin a new term now; her members stay hers. Errors as Hire, and
-// fault.Conflict "guide_has_left".
+// Change changes a guide, and gives her members from her store's pool as far as she has room then. Another store, other brands or
+// another role begin a new term now; her members stay hers. Errors as Hire, and fault.Conflict "guide_has_left".
 func (s *Service) Change(ctx context.Context, id string, c Change) (*Guide, error) {
 	var g *Guide
 	now := s.deps.Clock.Now()
@@ -202,7 +204,11 @@ func (s *Service) Change(ctx context.Context, id string, c Change) (*Guide, erro
 		}
 		return s.saveStaff(ctx, tx, g, posts...)
 	})
-	return g, err
+	if err != nil {
+		return nil, err
+	}
+	s.drain(ctx, g)
+	return g, nil
 }
 
 var errLeft = fault.New(fault.Conflict, "guide_has_left", "the guide has left")

@@ -19,7 +19,7 @@ const (
 func (s *Server) registerGuide() {
 	register(s, operation{
 		Method: http.MethodPost, Path: "/v1/guides", ID: "create-guide", Tag: tagGuides, Summary: "Hire a shopping guide",
-		Description: "employed_from may lie in the past until one of her brands has accepted a transaction; absent: now.",
+		Description: "employed_from may lie in the past until one of her brands has accepted a transaction; from then on an earlier one counts as now, as an absent one does.",
 		Status:      http.StatusCreated, Creates: true,
 	}, s.createGuide)
 	register(s, operation{
@@ -181,7 +181,7 @@ type guideLeaving struct {
 type handoverView struct {
 	Guide   string           `json:"guide"`
 	LeftAt  time.Time        `json:"left_at"`
-	Members int64            `json:"members" doc:"handed over by this request"`
+	Members int64            `json:"members" doc:"handed over in all"`
 	ToGuide map[string]int64 `json:"to_guide" doc:"how many each guide got"`
 	ToPool  int64            `json:"to_pool" doc:"for whom nobody within reach had room"`
 }
@@ -194,7 +194,7 @@ func (s *Server) guideLeaves(ctx context.Context, in *guideLeaving) (*reply[hand
 	if err != nil {
 		return nil, err
 	}
-	return answer(handoverView{Guide: h.Guide, LeftAt: h.LeftAt.Time(), Members: h.Members, ToGuide: h.ToGuide, ToPool: h.ToPool}), nil
+	return answer(handoverView{Guide: h.ID, LeftAt: h.LeftAt.Time(), Members: h.Members, ToGuide: h.ToGuide, ToPool: h.ToPool}), nil
 }
 
 type bindingView struct {
