@@ -50,7 +50,6 @@ type Booking struct {
 	Member    string           `json:"member,omitempty"`
 	Parts     []Part           `json:"parts,omitempty"`
 	Skipped   []Skipped        `json:"skipped,omitempty"`
-	Keys      []string         `json:"keys,omitempty"`  // the statements that its lines stand in, see statementKey
 	Sales     []string         `json:"sales,omitempty"` // of a return: the events whose shares it takes back
 }
 
@@ -143,13 +142,27 @@ func (p *Part) amount(s RoleShare) int64 {
 
 // sums are the count and the amount of the part's entries.
 func (p *Part) sums() (entries, amount int64) {
-	for i := range p.Lines {
-		for _, s := range p.Lines[i].Shares {
-			entries++
-			amount += p.amount(s)
+	for _, h := range p.Holders {
+		n, sum := p.of(h)
+		entries += n
+		if h.Payee != Nobody {
+			amount += sum
 		}
 	}
 	return entries, amount
+}
+
+// of is the count and the sum of the figures of a role's entries.
+func (p *Part) of(h Holder) (entries, figures int64) {
+	for i := range p.Lines {
+		for _, s := range p.Lines[i].Shares {
+			if s.Role == h.Role {
+				entries++
+				figures += s.Figure
+			}
+		}
+	}
+	return entries, figures
 }
 
 // part finds the part that booked a line, and the line.
@@ -176,28 +189,15 @@ func (p *Part) pays(r Role) bool {
 	return false
 }
 
-// complete drops the holders whom no line pays, and fills the fields by which the booking is found.
+// complete drops the holders whom no line pays, and names the sales that are taken back.
 func (b *Booking) complete() {
 	for i := range b.Parts {
 		p := &b.Parts[i]
 		p.Holders = slices.DeleteFunc(p.Holders, func(h Holder) bool { return !p.pays(h.Role) })
-		for _, h := range p.Holders {
-			if h.Payee == Nobody {
-				continue
-			}
-			if key := statementKey(p.Brand, p.Settles, h.Payee); !slices.Contains(b.Keys, key) {
-				b.Keys = append(b.Keys, key)
-			}
-		}
 		if p.Sale != "" && !slices.Contains(b.Sales, p.Sale) {
 			b.Sales = append(b.Sales, p.Sale)
 		}
 	}
-}
-
-// statementKey is where the lines of a payee's statement are found.
-func statementKey(brand string, settles when.Date, p Payee) string {
-	return brand + "|" + string(settles) + "|" + string(p)
 }
 
 // newBooking is a booking without parts.

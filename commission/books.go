@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"scrm/gateway/kit/docdb"
 	"scrm/gateway/kit/fault"
@@ -61,7 +60,7 @@ func (b *books) facts(e *event, booked map[string]*Booking) facts {
 }
 
 // save stores the batch's bookings with everything that they change: the control totals, each guarded by its day being
-// open, and the payees' totals.
+// open, the payees' totals, and the slips by which lines are found.
 func (s *Service) save(ctx context.Context, tx docdb.Session, b *books) error {
 	if len(b.bookings) == 0 {
 		return nil
@@ -70,7 +69,7 @@ func (s *Service) save(ctx context.Context, tx docdb.Session, b *books) error {
 	if err != nil {
 		return err
 	}
-	totals := map[string]*due{}
+	post := newPosting(b.lane)
 	for _, booking := range b.bookings {
 		for i := range booking.Parts {
 			p := &booking.Parts[i]
@@ -79,7 +78,7 @@ func (s *Service) save(ctx context.Context, tx docdb.Session, b *books) error {
 			entries, amount := p.sums()
 			control.Entries += entries
 			control.Amount += amount
-			p.addTo(totals)
+			post.add(booking.ID, p)
 		}
 	}
 	// A revision that no longer stands means that somebody booked in this lane, or froze the day, since the shard was read.
@@ -90,49 +89,19 @@ func (s *Service) save(ctx context.Context, tx docdb.Session, b *books) error {
 	if err := s.repo.shards.SaveMany(ctx, tx, changed); err != nil {
 		return err
 	}
-	if err := s.raise(ctx, tx, totals, b.lane); err != nil {
+	if err := post.save(ctx, tx, &s.repo); err != nil {
 		return err
 	}
-	taken, err := s.repo.bookings.InsertMany(ctx, tx, b.bookings)
+	return insertNew(ctx, tx, s.repo.bookings, b.bookings)
+}
+
+// insertNew stores documents none of which may exist: one that does was stored by somebody else at the same time.
+func insertNew[T any](ctx context.Context, tx docdb.Session, c docdb.Collection[T], docs []*T) error {
+	taken, err := c.InsertMany(ctx, tx, docs)
 	if err == nil && len(taken) > 0 {
-		err = fault.New(fault.Unavailable, "booked_meanwhile", "an event of the batch was booked at the same time by somebody else")
+		err = fault.New(fault.Unavailable, "stored_meanwhile", "%d documents of %s exist already", len(taken), c.Schema().Name)
 	}
 	return err
-}
-
-// addTo adds the part's entries to the sums of the statements that they stand in.
-func (p *Part) addTo(totals map[string]*due) {
-	for _, h := range p.Holders {
-		if h.Payee == Nobody {
-			continue
-		}
-		key := statementKey(p.Brand, p.Settles, h.Payee)
-		d := totals[key]
-		if d == nil {
-			d = &due{payee: h.Payee}
-			totals[key] = d
-		}
-		for i := range p.Lines {
-			for _, s := range p.Lines[i].Shares {
-				if s.Role == h.Role {
-					d.sum += s.Figure
-					d.count++
-				}
-			}
-		}
-	}
-}
-
-// raise adds to the payees' totals.
-func (s *Service) raise(ctx context.Context, tx docdb.Session, totals map[string]*due, lane int) error {
-	increments := make([]docdb.Increment[total], 0, len(totals))
-	for key, d := range totals {
-		increments = append(increments, docdb.Increment[total]{
-			New: &total{Doc: docdb.Doc{ID: totalID(key, lane)}}, Inc: map[string]int64{"sum": d.sum, "count": d.count},
-		})
-	}
-	slices.SortFunc(increments, func(a, b docdb.Increment[total]) int { return strings.Compare(a.New.ID, b.New.ID) })
-	return s.repo.totals.IncrementMany(ctx, tx, increments)
 }
 
 // shardsFor reads the control totals that the batch's parts go into. It makes those of a day on which nothing was booked so

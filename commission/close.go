@@ -20,7 +20,7 @@ type Close struct {
 	Date       when.Date        `json:"date"`
 	Status     string           `json:"status"`
 	Step       string           `json:"step,omitempty"`       // what comes next while it runs
-	Behind     Payee            `json:"behind,omitempty"`     // the last payee whose statement of the step is written
+	Page       int              `json:"page,omitempty"`       // the first page of totals whose statements are not written
 	MinPayout  int64            `json:"min_payout,omitempty"` // of the plan in force at the day's end
 	Statements int64            `json:"statements"`
 	Accrued    int64            `json:"accrued"` // Σ lines of the statements, minor units as all amounts
@@ -254,14 +254,14 @@ func (s *Service) busyDay(ctx context.Context, tx docdb.Session, brand string, f
 		return "", err
 	}
 	if booked != "" {
-		_, busy = parseShard(booked)
+		_, busy = parseDay(booked)
 	}
 	settles, err := firstID(ctx, tx, s.repo.totals, dayKey(brand, from), dayKey(brand, busy), func(t *total) string { return t.ID })
 	if err != nil {
 		return "", err
 	}
 	if settles != "" {
-		_, busy, _ = parseTotal(settles)
+		_, busy = parseDay(settles)
 	}
 	largest, err := s.repo.carries.Find(ctx, tx, docdb.Query{Index: "brand_amount", Eq: []any{brand}, Desc: true, Limit: 1})
 	if err != nil {

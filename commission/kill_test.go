@@ -78,14 +78,14 @@ func TestKilledClose(t *testing.T) {
 		makePlan(t, s, "aurora", day("2026-01-01"), terms)
 		makePlan(t, s, "aurora", day("2026-11-27"), simple())
 		var events []*storeevent.Verdict
-		for i := range 2 * lanes {
+		for i := range 20 {
 			v := sale(fmt.Sprint(i), "2026-11-20", "aurora", 10_000)
 			v.Guide = fmt.Sprintf("g-%02d", i)
-			events = append(events, v, giveBack(fmt.Sprint(i), "2026-11-21", v, 1, 0, int64(i)*600))
+			events = append(events, v, giveBack(fmt.Sprint(i), "2026-11-21", v, 1, 0, int64(i)*500))
 		}
 		project(t, s, events...)
 		mortal := &mortalDB{DB: db, dies: dies}
-		s.deps.DB, s.settleBatch = mortal, lanes+1
+		s.deps.DB, s.settleBatch = mortal, 5
 		_, err := s.CloseThrough(t.Context(), "aurora", "2026-11-30")
 		if dies != 0 && mortal.steps >= dies {
 			if !errors.Is(err, errKilled) {
@@ -98,7 +98,7 @@ func TestKilledClose(t *testing.T) {
 			}
 			frozen := l.Closed < l.Frozen
 			s = open(t, db, w)
-			s.settleBatch = lanes + 1
+			s.settleBatch = 5
 			if frozen { // resumed after freezing, it waits for nothing before the day is closed
 				if p, err := stepOnce(t, s); err != nil || p.await != "" || w.waited.Load() != waited {
 					t.Fatalf("killed at step %d: resumed with %+v, %v", dies, p, err)

@@ -44,8 +44,10 @@ func totalsOf(t tester, s *Service) map[string]int64 {
 		if err != nil {
 			t.Fatal(err)
 		}
-		brand, day, payee := parseTotal(total.ID)
-		out[statementKey(brand, day, payee)] += total.Sum
+		brand, day := parseDay(total.ID)
+		for i, payee := range total.Sheet.Payees {
+			out[statementKey(brand, day, payee)] += total.Sheet.Sums[i]
+		}
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package commission
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -125,16 +126,16 @@ func (s *Service) Statement(ctx context.Context, id string) (*Statement, error) 
 	return st, err
 }
 
-// linesFetched is how many bookings a page of lines is cut from.
-const linesFetched = 200
+// slipsFetched is how many slips a page of lines is cut from.
+const slipsFetched = 500
 
-// linesCursor is a position in a statement's lines: behind skip lines of the bookings that a page of the index begins with.
+// linesCursor is a position in a statement's lines: behind skip lines of a page of slips.
 type linesCursor struct {
 	Page string `json:"page"`
 	Skip int    `json:"skip"`
 }
 
-// Lines reads a page of a statement's lines, by event. next is the cursor of the page behind it, empty on the last.
+// Lines reads a page of a statement's lines, in the order in which they were booked by each process. next is the cursor of the page behind it, empty on the last.
 func (s *Service) Lines(ctx context.Context, st *Statement, limit int, cursor string) (lines []Share, next string, err error) {
 	var at linesCursor
 	if cursor != "" {
@@ -147,19 +148,14 @@ func (s *Service) Lines(ctx context.Context, st *Statement, limit int, cursor st
 		}
 	}
 	for {
-		page, err := s.repo.bookings.Find(ctx, s.deps.DB, docdb.Query{
-			Index: "keys", Eq: []any{statementKey(st.Brand, st.Date, st.Payee)}, Limit: linesFetched, Cursor: at.Page,
-		})
+		key := pageKey(st.Brand, st.Date, pageOf(st.Payee))
+		page, err := s.repo.slips.Find(ctx, s.deps.DB, docdb.Query{From: key, To: after(key), Limit: slipsFetched, Cursor: at.Page})
 		if err != nil {
 			return nil, "", err
 		}
-		var fetched []Share
-		for _, b := range page.Items {
-			of, err := s.statementLines(ctx, b, st)
-			if err != nil {
-				return nil, "", err
-			}
-			fetched = append(fetched, of...)
+		fetched, err := s.linesOn(ctx, st, page.Items)
+		if err != nil {
+			return nil, "", err
 		}
 		fetched = fetched[min(at.Skip, len(fetched)):]
 		taken := min(limit-len(lines), len(fetched))
@@ -184,19 +180,35 @@ func (c linesCursor) encode() (string, error) {
 	return base64.RawURLEncoding.EncodeToString(raw), err
 }
 
-// statementLines are a booking's entries that stand in a statement.
-func (s *Service) statementLines(ctx context.Context, b *Booking, st *Statement) ([]Share, error) {
+// linesOn are a statement's lines that slips name.
+func (s *Service) linesOn(ctx context.Context, st *Statement, slips []*slip) ([]Share, error) {
+	var events []string
+	for _, slip := range slips {
+		events = append(events, slip.events(st.Payee)...)
+	}
+	bookings, err := s.repo.bookings.GetMany(ctx, s.deps.DB, events...)
+	if err != nil {
+		return nil, err
+	}
 	var lines []Share
-	for i := range b.Parts {
-		part := &b.Parts[i]
-		if part.Brand != st.Brand || part.Settles != st.Date {
-			continue
+	for _, slip := range slips {
+		for _, event := range slip.events(st.Payee) {
+			b := bookings[event]
+			if b == nil {
+				return nil, fmt.Errorf("commission: a slip names %s, which is not booked", event)
+			}
+			for i := range b.Parts {
+				p := &b.Parts[i]
+				if p.Brand != st.Brand || p.Settles != st.Date {
+					continue
+				}
+				shares, err := s.shares(ctx, b, p, func(to Payee) bool { return to == st.Payee })
+				if err != nil {
+					return nil, err
+				}
+				lines = append(lines, shares...)
+			}
 		}
-		shares, err := s.shares(ctx, b, part, func(to Payee) bool { return to == st.Payee })
-		if err != nil {
-			return nil, err
-		}
-		lines = append(lines, shares...)
 	}
 	return lines, nil
 }

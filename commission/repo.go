@@ -3,15 +3,28 @@ package commission
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
+	"strconv"
 	"strings"
 
 	"scrm/gateway/kit/docdb"
 	"scrm/gateway/kit/when"
 )
 
-// lanes is how many documents share the control totals of a booking day, and at most how many share a payee's total of a
+// lanes is how many documents share what every batch changes: the control totals of a booking day, and each page of totals of a
 // settlement day. It may grow from one release to the next, never shrink.
-const lanes = 8
+const lanes = 16
+
+// pages is over how many pages the payees of a settlement day are spread. A page is all documents whose ids begin with it, so
+// that it may be divided further; but what is on one page must stay on it.
+const pages = 64
+
+// pageOf is the page that a payee's totals and lines stand on.
+func pageOf(p Payee) int {
+	h := fnv.New32a()
+	h.Write([]byte(p))
+	return int(h.Sum32() % pages)
+}
 
 // ledger is a brand's one close document: how far its days are frozen and closed. Whatever must not overlook a freeze, and
 // cannot be guarded by a shard that exists, writes it.
@@ -43,26 +56,55 @@ type shard struct {
 func dayKey(brand string, day when.Date) string { return brand + "|" + string(day) + "|" }
 
 func newShard(brand string, day when.Date, lane int) *shard {
-	return &shard{Doc: docdb.Doc{ID: fmt.Sprintf("%s%d", dayKey(brand, day), lane)}}
+	return &shard{Doc: docdb.Doc{ID: fmt.Sprintf("%s%02d", dayKey(brand, day), lane)}}
 }
 
-// total is one lane's sum of a payee's entries of a settlement day, <brand>|<day>|<payee>|<lane>.
+// sheet holds sums of payees on one page of a settlement day, by payee.
+type sheet struct {
+	Payees []Payee `json:"payees"` // in order
+	Sums   []int64 `json:"sums"`   // of their entries' amounts
+	Counts []int64 `json:"counts"` // of their entries
+}
+
+// total is one lane's sums of a page, <brand>|<settlement day>|<page>|<lane>. Every batch that books on the page raises it.
 type total struct {
 	docdb.Doc `json:",inline"`
-	Sum       int64 `json:"sum"`
-	Count     int64 `json:"count"`
+	Sheet     sheet `json:"sheet"`
 }
 
-func totalID(statement string, lane int) string { return fmt.Sprintf("%s|%d", statement, lane) }
+// slip is what one batch has booked on a page, <brand>|<settlement day>|<page>|<booking day>|<lane>|<nth>, where nth is the number
+// of the batch's first entry in the control totals. Slips are how the lines of a statement are found; they never change.
+type slip struct {
+	docdb.Doc `json:",inline"`
+	Sheet     sheet      `json:"sheet"`
+	Events    [][]string `json:"events"` // by payee: whose bookings have entries of hers
+}
 
-// parseTotal takes a total's id apart.
-func parseTotal(id string) (brand string, day when.Date, p Payee) {
+func pageKey(brand string, settles when.Date, page int) string {
+	return fmt.Sprintf("%s%02d|", dayKey(brand, settles), page)
+}
+
+func totalID(page string, lane int) string { return fmt.Sprintf("%s%02d", page, lane) }
+
+// parseSlip takes a slip's id apart: the shard that counts its entries, the number of the first, and the page that it is on.
+func parseSlip(id string) (page, shard string, nth int64, err error) {
 	parts := strings.Split(id, "|")
-	return parts[0], when.Date(parts[1]), Payee(parts[2])
+	if len(parts) != 6 {
+		return "", "", 0, fmt.Errorf("commission: %s is no slip", id)
+	}
+	nth, err = strconv.ParseInt(parts[5], 10, 64)
+	return strings.Join(parts[:3], "|") + "|", strings.Join([]string{parts[0], parts[3], parts[4]}, "|"), nth, err
 }
 
-// parseShard takes a shard's id apart.
-func parseShard(id string) (brand string, day when.Date) {
+// page is the page that a total is on.
+func (t *total) page() string { return t.ID[:strings.LastIndex(t.ID, "|")+1] }
+
+func slipID(page string, booked when.Date, lane int, nth int64) string {
+	return fmt.Sprintf("%s%s|%02d|%012d", page, booked, lane, nth)
+}
+
+// parseDay is the day in an id that begins with a brand and a day.
+func parseDay(id string) (brand string, day when.Date) {
 	parts := strings.Split(id, "|")
 	return parts[0], when.Date(parts[1])
 }
@@ -87,6 +129,7 @@ type repo struct {
 	bookings   docdb.Collection[Booking]
 	shards     docdb.Collection[shard]
 	totals     docdb.Collection[total]
+	slips      docdb.Collection[slip]
 	ledgers    docdb.Collection[ledger]
 	closes     docdb.Collection[Close]
 	statements docdb.Collection[Statement]
@@ -96,9 +139,10 @@ type repo struct {
 func newRepo() repo {
 	return repo{
 		plans:      docdb.Define[Plan]("plans", docdb.By("brand", "effective_from")),
-		bookings:   docdb.Define[Booking]("bookings", docdb.By("keys"), docdb.By("sales")),
+		bookings:   docdb.Define[Booking]("bookings", docdb.By("sales")),
 		shards:     docdb.Define[shard]("shards"),
 		totals:     docdb.Define[total]("totals"),
+		slips:      docdb.Define[slip]("slips"),
 		ledgers:    docdb.Define[ledger]("ledgers", docdb.By("asked")),
 		closes:     docdb.Define[Close]("closes"),
 		statements: docdb.Define[Statement]("statements", docdb.By("brand", "payee", "date")),
@@ -108,7 +152,7 @@ func newRepo() repo {
 
 func (r *repo) schemas() []*docdb.Schema {
 	return []*docdb.Schema{
-		r.plans.Schema(), r.bookings.Schema(), r.shards.Schema(), r.totals.Schema(), r.ledgers.Schema(), r.closes.Schema(),
+		r.plans.Schema(), r.bookings.Schema(), r.shards.Schema(), r.totals.Schema(), r.slips.Schema(), r.ledgers.Schema(), r.closes.Schema(),
 		r.statements.Schema(), r.carries.Schema(),
 	}
 }
@@ -123,6 +167,18 @@ func (r *repo) ledger(ctx context.Context, s docdb.Session, brand string) (*ledg
 		return l, nil
 	}
 	return &ledger{Doc: docdb.Doc{ID: brand}}, nil
+}
+
+// page reads the totals of all payees on a page, whichever lanes raised them.
+func (r *repo) page(ctx context.Context, s docdb.Session, key string) (sheet, error) {
+	var all sheet
+	for t, err := range r.totals.Each(ctx, s, docdb.Query{From: key, To: after(key)}) {
+		if err != nil {
+			return sheet{}, err
+		}
+		all = all.merged(&t.Sheet)
+	}
+	return all, nil
 }
 
 // plansOf reads a brand's plans in the order of their start.

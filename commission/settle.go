@@ -2,7 +2,6 @@ package commission
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"scrm/commission/commissionevent"
@@ -11,8 +10,8 @@ import (
 	"scrm/gateway/kit/when"
 )
 
-// settleBatch is how many totals or carries one storage transaction of a close reads; more than lanes.
-const settleBatch = 5000
+// settleBatch is how many statements one storage transaction of a close writes; pages are not divided, so it may be more.
+const settleBatch = 4000
 
 // writeStatements writes the next batch of statements of the brand's frozen day, and closes the day after the last.
 func (s *Service) writeStatements(ctx context.Context, tx docdb.Session, l *ledger) (progress, error) {
@@ -26,7 +25,7 @@ func (s *Service) writeStatements(ctx context.Context, tx docdb.Session, l *ledg
 			return progress{}, err
 		}
 		if !more {
-			c.Step, c.Behind = stepCarries, Nobody
+			c.Step, c.Page = stepCarries, 0
 		}
 	}
 	if c.Step == stepCarries {
@@ -42,7 +41,7 @@ func (s *Service) writeStatements(ctx context.Context, tx docdb.Session, l *ledg
 
 // finish closes the day: its statements are written.
 func (s *Service) finish(ctx context.Context, tx docdb.Session, l *ledger, c *Close) (progress, error) {
-	c.Status, c.Step, c.Behind, c.ClosedAt = Closed, "", Nobody, s.deps.Clock.Now()
+	c.Status, c.Step, c.ClosedAt = Closed, "", s.deps.Clock.Now()
 	l.Closed = l.Frozen
 	if err := s.repo.closes.Replace(ctx, tx, c); err != nil {
 		return progress{}, err
@@ -55,34 +54,21 @@ func (s *Service) finish(ctx context.Context, tx docdb.Session, l *ledger, c *Cl
 	})
 }
 
-// settleLines writes statements for the next payees who have lines on the day; more says whether there may be others.
+// settleLines writes statements for the payees who have lines on the day, of the next pages; more says whether pages are left.
 func (s *Service) settleLines(ctx context.Context, tx docdb.Session, c *Close) (more bool, err error) {
-	day := dayKey(c.Brand, c.Date)
-	from := day
-	if c.Behind != Nobody {
-		from = after(day + string(c.Behind) + "|")
-	}
-	page, err := s.repo.totals.Find(ctx, tx, docdb.Query{From: from, To: after(day), Limit: s.settleBatch})
-	if err != nil {
-		return false, err
-	}
 	var dues []due
-	for _, t := range page.Items {
-		_, _, payee := parseTotal(t.ID)
-		if n := len(dues); n == 0 || dues[n-1].payee != payee {
-			dues = append(dues, due{payee: payee})
+	for ; c.Page < pages && len(dues) < s.settleBatch; c.Page++ {
+		all, err := s.repo.page(ctx, tx, pageKey(c.Brand, c.Date, c.Page))
+		if err != nil {
+			return false, err
 		}
-		d := &dues[len(dues)-1]
-		d.sum += t.Sum
-		d.count += t.Count
-	}
-	if more = page.Next != ""; more && len(dues) > 1 {
-		dues = dues[:len(dues)-1] // some lanes of the last payee may be on the next page
+		for i, payee := range all.Payees {
+			dues = append(dues, due{payee, all.Sums[i], all.Counts[i]})
+		}
 	}
 	if len(dues) == 0 {
-		return false, nil
+		return c.Page < pages, nil
 	}
-	c.Behind = dues[len(dues)-1].payee
 	ids := make([]string, len(dues))
 	for i, d := range dues {
 		ids[i] = carryID(c.Brand, d.payee)
@@ -91,7 +77,7 @@ func (s *Service) settleLines(ctx context.Context, tx docdb.Session, c *Close) (
 	if err != nil {
 		return false, err
 	}
-	return more, s.settleDues(ctx, tx, c, dues, carries)
+	return c.Page < pages, s.settleDues(ctx, tx, c, dues, carries)
 }
 
 // settleCarries writes statements for payees who have no line on the day, and whose carry can be paid.
@@ -135,12 +121,8 @@ func (s *Service) settleDues(ctx context.Context, tx docdb.Session, c *Close, du
 			paid = append(paid, owed.ID)
 		}
 	}
-	taken, err := s.repo.statements.InsertMany(ctx, tx, statements)
-	if err != nil {
+	if err := insertNew(ctx, tx, s.repo.statements, statements); err != nil {
 		return err
-	}
-	if len(taken) > 0 {
-		return fmt.Errorf("commission: statement %s is written already", statements[taken[0]].ID)
 	}
 	if err := s.repo.carries.SaveMany(ctx, tx, carried); err != nil {
 		return err
