@@ -29,15 +29,13 @@ type Consumer struct {
 }
 
 const (
-	laterDelay    = 500 * time.Millisecond // until a message with items that cannot be done yet is delivered again
-	stopGrace     = 20 * time.Second       // for the batch under way when a consumer is stopped
-	followerGone  = 5 * time.Minute        // after which the server forgets a follower that does not ask
-	inboxBytes    = 1 << 20                // messages that wait for the handler
-	pullBytes     = 2 << 20                // messages on their way, at least a few of the largest
-	maxPause      = 2 * time.Second        // between tries
-	drainTimeout  = 5 * time.Second        // for messages on their way when a consumer is stopped
-	firstReceive  = 100 * time.Millisecond // before receiving is tried again
-	fromBeginning = 0
+	stopGrace    = 20 * time.Second       // for the batch under way when a consumer is stopped
+	followerGone = 5 * time.Minute        // after which the server forgets a follower that does not ask
+	inboxBytes   = 1 << 20                // messages that wait for the handler
+	pullBytes    = 2 << 20                // messages on their way, at least a few of the largest
+	drainTimeout = 5 * time.Second        // for messages on their way when a consumer is stopped
+	firstPause   = 100 * time.Millisecond // between two tries; doubles
+	maxPause     = 2 * time.Second
 )
 
 // Consume starts a consumer. Batches are what is there, up to MaxItems items of one or several messages, one call of Handle at a
@@ -73,7 +71,7 @@ type consumption struct {
 	bus   *Bus
 	log   *slog.Logger
 	inbox *inbox
-	next  atomic.Uint64 // a follower's position: the sequence behind what it has handled
+	next  atomic.Uint64 // a follower's position: the sequence behind what it has handled, 0 before it starts
 }
 
 // subscribe creates the consumer at the server or brings its settings up to date.
@@ -88,8 +86,8 @@ func (k *consumption) subscribe(ctx context.Context) (jetstream.Consumer, error)
 	}
 	if k.Durable == "" {
 		state := s.CachedInfo().State
-		if k.next.CompareAndSwap(fromBeginning, state.LastSeq+1) {
-			// it starts
+		if k.next.Load() == 0 {
+			k.next.Store(state.LastSeq + 1)
 		} else if k.next.Load() < state.FirstSeq && k.Missed != nil {
 			k.Missed(ctx)
 		}
@@ -130,7 +128,7 @@ func (k *consumption) run(ctx context.Context, source jetstream.Consumer) {
 
 // receive fills the inbox until ctx ends, over losses of the connection and of the consumer itself.
 func (k *consumption) receive(ctx context.Context, source jetstream.Consumer) {
-	for pause := firstReceive; ; pause = min(2*pause, maxPause) {
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		err := k.receiveFrom(ctx, source)
 		if ctx.Err() != nil {
 			return
@@ -140,7 +138,7 @@ func (k *consumption) receive(ctx context.Context, source jetstream.Consumer) {
 			return
 		}
 		if again, err := k.subscribe(ctx); err == nil {
-			source, pause = again, firstReceive
+			source, pause = again, firstPause
 		}
 	}
 }
@@ -193,7 +191,7 @@ func (k *consumption) deliver(m jetstream.Msg) {
 		k.log.Error("a message without metadata", "error", err)
 		return
 	}
-	msg := &message{Msg: m, seq: meta.Sequence.Stream}
+	msg := &message{Msg: m, seq: meta.Sequence.Stream, deliveries: meta.NumDelivered}
 	msg.torn = unpack(m.Data(), func(int, []byte) { msg.items++ })
 	if !k.inbox.put(msg) {
 		k.check(m.Nak())

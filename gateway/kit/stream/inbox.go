@@ -10,9 +10,10 @@ import (
 // message is a delivered message that is not answered yet.
 type message struct {
 	jetstream.Msg
-	seq   uint64
-	items int   // how many it holds
-	torn  error // why its body cannot be read
+	seq        uint64
+	deliveries uint64 // this one included
+	items      int    // how many it holds
+	torn       error  // why its body cannot be read
 }
 
 // inbox holds delivered messages for the worker, up to a number of bytes, in the order of their delivery.

@@ -29,6 +29,9 @@ func (b *Bus) Publish(ctx context.Context, subject string, items ...[]byte) (seq
 			return 0, fault.New(fault.TooLarge, "event_too_large", "an event is over %d bytes", MaxItemSize)
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
 	p, err := b.publisher(subject)
 	if err != nil {
 		return 0, err

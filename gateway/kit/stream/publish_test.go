@@ -112,7 +112,7 @@ func TestPublishCancelledByOneCallerHarmsNoOther(t *testing.T) {
 	t.Parallel()
 	bus := streamtest.Open(t)
 	gone, cancel := context.WithCancel(t.Context())
-	cancel()
+	defer cancel()
 	var wg sync.WaitGroup
 	for i := range 100 {
 		wg.Go(func() {
@@ -121,6 +121,7 @@ func TestPublishCancelledByOneCallerHarmsNoOther(t *testing.T) {
 				ctx = gone
 			}
 			_, err := bus.Publish(ctx, stream.SubjectIntake, fmt.Appendf(nil, "%d", i))
+			cancel() // from the first acknowledgement on
 			if err != nil && (i%2 != 0 || !errors.Is(err, context.Canceled)) {
 				t.Errorf("caller %d: %v", i, err)
 			}

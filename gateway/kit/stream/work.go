@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	maxTries   = 5                      // of an item alone, before it is a dead letter
-	firstPause = 100 * time.Millisecond // between two tries; doubles
+	maxTries   = 5                     // of an item alone, before it is a dead letter
+	firstLater = 50 * time.Millisecond // until a message with items that cannot be done yet is delivered again; doubles
+	maxLater   = 5 * time.Second
 )
 
 // state is what became of an item.
@@ -83,7 +84,7 @@ func (w *worker) answer(batch []*message) {
 		case done:
 			w.check(m.Ack())
 		case later:
-			w.check(m.NakWithDelay(laterDelay))
+			w.check(m.NakWithDelay(min(maxLater, firstLater<<min(m.deliveries-1, 10))))
 		default:
 			w.check(m.Nak())
 		}
