@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"scrm/gateway/kit/docdb"
@@ -159,6 +160,14 @@ func (f *storeFile) next() (storeRow, error) {
 	return row, nil
 }
 
+// readable drops what other systems' encodings leave in texts: an export with a stray control character still names a store.
+func readable(r rune) rune {
+	if unicode.IsControl(r) {
+		return -1
+	}
+	return r
+}
+
 func (f *storeFile) parse(fields []string) (NewStore, error) {
 	for _, field := range fields {
 		if !utf8.ValidString(field) {
@@ -167,7 +176,7 @@ func (f *storeFile) parse(fields []string) (NewStore, error) {
 	}
 	field := func(name string) string {
 		if i, ok := f.columns[name]; ok {
-			return strings.TrimSpace(fields[i])
+			return strings.TrimSpace(strings.Map(readable, fields[i]))
 		}
 		return ""
 	}
