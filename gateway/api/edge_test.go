@@ -1,11 +1,14 @@
 package api
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -209,6 +212,38 @@ func TestBuffersAreNotShared(t *testing.T) {
 		if v := fmt.Sprintf("%04d-abcdefghijklmnop", i); seen[v] != 4 {
 			t.Errorf("%s was kept %d times of 4", v, seen[v])
 		}
+	}
+}
+
+// TestUnreadableRequests sends what is no HTTP request.
+func TestUnreadableRequests(t *testing.T) {
+	t.Parallel()
+	e := newEdge(t, nil)
+	for text, status := range map[string]int{
+		"nonsense\r\n\r\n": 400,
+		"GET /livez HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("13812345678", 4000) + "\r\n\r\n":  431,
+		"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n": 400,
+	} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(e.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, text); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p Problem
+		if err := json.Unmarshal(body, &p); err != nil || resp.StatusCode != status || p.Status != status || p.RequestID == "" || strings.Contains(string(body), "138") {
+			t.Errorf("%.40q: %d %s", text, resp.StatusCode, body)
+		}
+		conn.Close()
 	}
 }
 

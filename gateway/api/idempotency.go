@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -109,11 +110,21 @@ func (s *Server) claim(c *call, p *Principal, key string) (doc *answered, replay
 			return old, false, inProgress(kept.Replace(c.ctx, s.DB, old))
 		}
 	}
-	if _, err := kept.DeleteRange(c.ctx, s.DB, "", dayOf(now.Add(-keptFor))); err != nil {
+	if err := s.forgetAnswers(c.ctx, now); err != nil {
 		return nil, false, err
 	}
 	doc.ID = today
 	return doc, false, inProgress(kept.Insert(c.ctx, s.DB, doc))
+}
+
+// forgetAnswers deletes the answers of days gone by, once a day in each process.
+func (s *Server) forgetAnswers(ctx context.Context, now when.Instant) error {
+	before := dayOf(now.Add(-keptFor))
+	if last := s.forgotten.Swap(&before); last != nil && *last == before {
+		return nil
+	}
+	_, err := kept.DeleteRange(ctx, s.DB, "", before)
+	return err
 }
 
 // inProgress makes losing a race for a key what it is.

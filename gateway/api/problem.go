@@ -159,6 +159,9 @@ func (s *Server) refuse(c *fiber.Ctx, err error) error {
 
 // onFiberError answers what the router and the server themselves refuse: unknown paths, wrong methods, unreadable requests.
 func (s *Server) onFiberError(c *fiber.Ctx, err error) error {
+	if requestID(c.UserContext()) == "" { // refused by the server itself, before anything of ours
+		s.begin(c)
+	}
 	var known *fiber.Error
 	if !errors.As(err, &known) {
 		return s.refuse(c, err)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -48,12 +49,13 @@ type Config struct {
 // Server is the HTTP edge.
 type Server struct {
 	Config
-	log      *slog.Logger
-	app      *fiber.App
-	api      huma.API
-	metrics  *metrics
-	auth     *auth
-	contents *contents
+	log       *slog.Logger
+	app       *fiber.App
+	api       huma.API
+	metrics   *metrics
+	auth      *auth
+	contents  *contents
+	forgotten atomic.Pointer[string] // the day before which kept answers were deleted
 
 	base context.Context // of every request; ends when the server is shut down
 	stop context.CancelFunc

@@ -23,7 +23,8 @@ func (s *Server) registerAuth() {
 	}, s.refresh)
 	register(s, operation{
 		Method: http.MethodPost, Path: "/v1/users", ID: "create-user", Tag: "Sign-in", Summary: "Make a user",
-		Description: "Platform admins make any user, brand HQ users of its brand, dealer admins of their dealer, store managers guides of their store.",
+		Description: "Platform admins make any user; brand HQ those of its brand, of its stores and guides where brand narrows them to it; dealer admins " +
+			"those of their dealer, its stores and guides; store managers those of their store's guides.",
 		Status:      http.StatusCreated, Creates: true,
 	}, s.createUser)
 	register(s, operation{
@@ -77,7 +78,7 @@ func (s *Server) login(ctx context.Context, in *loginInput) (*reply[signIn], err
 	if err != nil {
 		return nil, err
 	}
-	return s.signedIn(u, refresh)
+	return s.signedIn(ctx, u, refresh)
 }
 
 type refreshInput struct {
@@ -89,19 +90,29 @@ func (s *Server) refresh(ctx context.Context, in *body[refreshInput]) (*reply[si
 	if err != nil {
 		return nil, err
 	}
-	return s.signedIn(u, refresh)
+	return s.signedIn(ctx, u, refresh)
 }
 
-func (s *Server) signedIn(u *user, refresh string) (*reply[signIn], error) {
-	access, err := s.auth.tokens.mint(u.principal(), s.Clock.Now())
+// signedIn answers a user's new tokens. A guide's store is where she works now.
+func (s *Server) signedIn(ctx context.Context, u *user, refresh string) (*reply[signIn], error) {
+	p := u.principal()
+	if p.Role == GuideRole {
+		var err error
+		if p.Store, _, err = s.workplace(ctx, p.Guide); err != nil {
+			return nil, err
+		}
+	}
+	access, err := s.auth.tokens.mint(p, s.Clock.Now())
 	if err != nil {
 		return nil, err
 	}
-	return answer(signIn{AccessToken: access, RefreshToken: refresh, ExpiresIn: int(accessTTL.Seconds()), Grant: u.grant()}), nil
+	return answer(signIn{AccessToken: access, RefreshToken: refresh, ExpiresIn: int(accessTTL.Seconds()), Grant: p.grant()}), nil
 }
 
-func (u *user) grant() Grant {
-	return Grant{Role: u.Role, Brand: u.Brand, Region: u.Region, Dealer: u.Dealer, Store: u.Store, Guide: u.Guide}
+func (u *user) grant() Grant { return u.principal().grant() }
+
+func (p *Principal) grant() Grant {
+	return Grant{Role: p.Role, Brand: p.Brand, Region: p.Region, Dealer: p.Dealer, Store: p.Store, Guide: p.Guide}
 }
 
 type userInput struct {
@@ -127,8 +138,8 @@ func (s *Server) createUser(ctx context.Context, in *body[userInput]) (*reply[us
 		return nil, err
 	}
 	by := caller(ctx)
-	if !by.mayMake(g) {
-		return nil, errForbidden
+	if may, err := s.mayMake(ctx, by, g); err != nil || !may {
+		return nil, either(err, errForbidden)
 	}
 	u := &user{
 		Doc: docdb.Doc{ID: name}, Role: g.Role, Brand: g.Brand, Region: g.Region, Dealer: g.Dealer, Store: g.Store, Guide: g.Guide, CreatedBy: by.Name,
@@ -148,7 +159,7 @@ var scopes = map[Role]struct{ must, may []string }{
 	RegionalManager: {must: []string{"brand", "region"}},
 	DealerAdmin:     {must: []string{"dealer"}, may: []string{"brand"}},
 	StoreManager:    {must: []string{"store"}, may: []string{"brand"}},
-	GuideRole:       {must: []string{"guide"}, may: []string{"brand", "store"}},
+	GuideRole:       {must: []string{"guide"}, may: []string{"brand", "store"}}, // her store is where she works, whatever was named
 }
 
 // check answers fault.Invalid unless the grant has the scope of its role.
@@ -176,25 +187,6 @@ func (g Grant) check() error {
 	return nil
 }
 
-// mayMake reports whether the principal may make a user with this grant, and reset its password.
-func (p *Principal) mayMake(g Grant) bool {
-	if !slices.Contains(creates[p.Role], g.Role) {
-		return false
-	}
-	switch p.Role {
-	case PlatformAdmin:
-		return true
-	case BrandHQ:
-		return g.Brand == p.Brand
-	case DealerAdmin:
-		return g.Dealer == p.Dealer
-	case StoreManager:
-		return g.Store == p.Store
-	default:
-		return false
-	}
-}
-
 type passwordInput struct {
 	Username string `path:"username" maxLength:"64"`
 	Body     struct {
@@ -208,11 +200,27 @@ func (s *Server) setPassword(ctx context.Context, in *passwordInput) (*struct{},
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return nil, err
 	}
-	if err != nil || in.Username != by.Name && !by.mayMake(u.grant()) {
-		return nil, fault.New(fault.NotFound, "unknown_user", "there is no such user, or it is not yours to change")
+	own := in.Username == by.Name
+	if err == nil && !own {
+		if may, err := s.mayMake(ctx, by, u.grant()); err != nil || !may {
+			return nil, either(err, errNoUser)
+		}
+	}
+	if err != nil {
+		return nil, errNoUser
 	}
 	if err := checkPassword(in.Body.Password); err != nil {
 		return nil, err
 	}
 	return nil, s.auth.setPassword(ctx, in.Username, in.Body.Password)
+}
+
+var errNoUser = fault.New(fault.NotFound, "unknown_user", "there is no such user, or it is not yours to change")
+
+// either is err, or instead where there is none.
+func either(err, instead error) error {
+	if err != nil {
+		return err
+	}
+	return instead
 }
