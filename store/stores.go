@@ -92,7 +92,7 @@ func (d *storeDoc) now() *terms { return &d.Terms[len(d.Terms)-1] }
 func (d *storeDoc) fact() storeevent.Store {
 	now := d.now()
 	s := storeevent.Store{
-		ID: d.ID, Name: d.Name, City: d.City, Ownership: now.Ownership, Dealer: now.Dealer, Brands: make(map[string]string, len(d.Regions)),
+		ID: d.ID, Name: d.Name, Address: d.Address, City: d.City, Ownership: now.Ownership, Dealer: now.Dealer, Brands: make(map[string]string, len(d.Regions)),
 		Lat: d.Lat, Lng: d.Lng, Timezone: now.Timezone, DayStarts: now.DayStarts, Open: d.Open, ServiceArea: d.Area, Rev: d.Rev,
 	}
 	for _, c := range d.Regions {

@@ -65,7 +65,7 @@ func newShop(t testing.TB, working bool) *shop {
 		var err error
 		c.Bus = sh.bus
 		assign := &later{}
-		c.Services.Store, err = store.New(t.Context(), store.Deps{DB: docdbtest.SQLite(t), Clock: c.Clock, Log: log, Keys: c.Keys})
+		c.Services.Store, err = store.New(t.Context(), store.Deps{DB: docdbtest.SQLite(t), Clock: c.Clock, Log: log, Keys: c.Keys, WaitIntake: sh.decided})
 		must(err)
 		c.Services.Member, err = member.New(t.Context(), member.Deps{DB: docdbtest.SQLite(t), Clock: c.Clock, Log: log, Keys: c.Keys, Brands: c.Services.Store, Assign: assign})
 		must(err)
@@ -118,6 +118,15 @@ func (sh *shop) work(must func(error)) {
 			stop()
 		}
 	})
+}
+
+// decided waits until store has decided everything that INTAKE holds.
+func (sh *shop) decided(ctx context.Context) (uint64, error) {
+	seq, err := sh.bus.LastSeq(ctx, stream.Intake)
+	if err != nil {
+		return 0, err
+	}
+	return seq, sh.bus.WaitDone(ctx, stream.Intake, store.Durable, seq)
 }
 
 func lost(_ context.Context, _ stream.Item, reason error) error { return reason }

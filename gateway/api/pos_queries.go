@@ -128,8 +128,8 @@ func (s *Server) getReceipt(ctx context.Context, in *receiptQuery) (*reply[recei
 }
 
 type gapsView struct {
-	Gaps []store.Range `json:"gaps" nullable:"false" doc:"runs of sequences, both ends in them"`
-	Last int64         `json:"last" doc:"the last sequence that has come or that a Z-report named"`
+	Items   []store.Range `json:"items" nullable:"false" doc:"runs of sequences, both ends in them"`
+	LastSeq int64         `json:"last_seq" doc:"the last sequence that has come or that a Z-report named"`
 }
 
 func (s *Server) getGaps(ctx context.Context, _ *struct{}) (*reply[gapsView], error) {
@@ -137,7 +137,7 @@ func (s *Server) getGaps(ctx context.Context, _ *struct{}) (*reply[gapsView], er
 	if err != nil {
 		return nil, err
 	}
-	return answer(gapsView{append([]store.Range{}, gaps...), last}), nil
+	return answer(gapsView{gaps, last}), nil
 }
 
 type zReportInput struct {
@@ -151,11 +151,34 @@ type zReportInput struct {
 
 type zReportView struct {
 	BusinessDate when.Date          `json:"business_date"`
+	Status       string             `json:"status" enum:"matched,differs"`
 	Matched      bool               `json:"matched"`
+	Differences  []zDifference      `json:"differences" nullable:"false" doc:"the figures that differ"`
 	Claimed      store.Tally        `json:"claimed"`
 	Counted      store.Tally        `json:"counted" doc:"every event accepted from the terminal for the date, whatever its outcome"`
 	Open         int64              `json:"open" doc:"how many of them are not applied"`
-	NotApplied   []store.NotApplied `json:"not_applied" nullable:"false" doc:"the first of these"`
+	NotApplied   []store.NotApplied `json:"not_applied" nullable:"false" doc:"the first of these, by event id"`
+	Sequence     uint64             `json:"sequence" doc:"everything accepted up to this sequence is counted"`
+	AnsweredAt   time.Time          `json:"answered_at" doc:"later transactions of the date make a later answer"`
+}
+
+type zDifference struct {
+	Figure  string `json:"figure" enum:"count,sales,returns,first_seq,last_seq"`
+	Claimed int64  `json:"claimed"`
+	Counted int64  `json:"counted"`
+}
+
+func differences(claimed, counted store.Tally) []zDifference {
+	found := []zDifference{}
+	for _, d := range []zDifference{
+		{"count", claimed.Count, counted.Count}, {"sales", claimed.Sales, counted.Sales}, {"returns", claimed.Returns, counted.Returns},
+		{"first_seq", claimed.FirstSeq, counted.FirstSeq}, {"last_seq", claimed.LastSeq, counted.LastSeq},
+	} {
+		if d.Claimed != d.Counted {
+			found = append(found, d)
+		}
+	}
+	return found
 }
 
 type zReportPending struct {
@@ -170,11 +193,7 @@ type zReportReply struct {
 
 func (s *Server) sendZReport(ctx context.Context, in *body[zReportInput]) (*zReportReply, error) {
 	b := &in.Body
-	date, err := when.ParseDate(b.BusinessDate)
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "invalid_date", "a date is YYYY-MM-DD").At("business_date")
-	}
-	z, decided, err := s.Services.Store.ZReport(ctx, caller(ctx).terminal, date,
+	z, decided, err := s.Services.Store.ZReport(ctx, caller(ctx).terminal, when.Date(b.BusinessDate),
 		store.Tally{Count: b.Count, Sales: b.Sales, Returns: b.Returns, FirstSeq: b.FirstSeq, LastSeq: b.LastSeq})
 	if err != nil {
 		return nil, err
@@ -182,7 +201,12 @@ func (s *Server) sendZReport(ctx context.Context, in *body[zReportInput]) (*zRep
 	if !decided {
 		return &zReportReply{http.StatusAccepted, zReportPending{storeevent.StatusAccepted}}, nil
 	}
-	return &zReportReply{http.StatusOK, zReportView{
-		BusinessDate: z.Date, Matched: z.Matched(), Claimed: z.Claim, Counted: z.Counted, Open: z.Open, NotApplied: append([]store.NotApplied{}, z.NotApplied...),
-	}}, nil
+	v := zReportView{
+		BusinessDate: z.Date, Status: "matched", Matched: z.Matched(), Differences: differences(z.Claim, z.Counted), Claimed: z.Claim,
+		Counted: z.Counted, Open: z.Open, NotApplied: z.NotApplied, Sequence: z.Sequence, AnsweredAt: z.At.Time(),
+	}
+	if !v.Matched {
+		v.Status = "differs"
+	}
+	return &zReportReply{http.StatusOK, v}, nil
 }

@@ -20,6 +20,9 @@ func (s *Server) registerStore() {
 		Description: "Ownership, dealer, brands, time zone and start of day change from now on, and since ever where none of the store's brands has accepted a transaction.",
 	}, s.changeStore)
 	register(s, operation{
+		Method: http.MethodGet, Path: "/v1/stores", ID: "list-stores", Tag: tagSetUp, Summary: "The stores that carry a brand, by id",
+	}, s.listStores)
+	register(s, operation{
 		Method: http.MethodGet, Path: "/v1/stores/{id}", ID: "get-store", Tag: tagSetUp, Summary: "A store",
 	}, s.getStore)
 	register(s, operation{
@@ -90,25 +93,30 @@ type storeInput struct {
 }
 
 type storeView struct {
-	ID          string         `json:"id"`
-	Name        string         `json:"name"`
-	City        string         `json:"city"`
-	Ownership   string         `json:"ownership"`
-	Dealer      string         `json:"dealer,omitempty"`
-	Brands      []carriedInput `json:"brands" nullable:"false"`
-	Location    locationInput  `json:"location"`
-	Timezone    string         `json:"timezone"`
-	DayStartsAt string         `json:"day_starts_at"`
-	Open        bool           `json:"open"`
+	ID          string          `json:"id"`
+	Name        string          `json:"name"`
+	Address     string          `json:"address"`
+	City        string          `json:"city"`
+	Ownership   string          `json:"ownership"`
+	Dealer      string          `json:"dealer,omitempty"`
+	Brands      []carriedInput  `json:"brands" nullable:"false"`
+	Location    locationInput   `json:"location"`
+	Timezone    string          `json:"timezone"`
+	DayStartsAt string          `json:"day_starts_at"`
+	Open        bool            `json:"open"`
+	ServiceArea []locationInput `json:"service_area,omitempty" doc:"absent: everywhere"`
 }
 
 func viewStore(s storeevent.Store) storeView {
 	v := storeView{
-		ID: s.ID, Name: s.Name, City: s.City, Ownership: s.Ownership, Dealer: s.Dealer, Brands: make([]carriedInput, 0, len(s.Brands)),
+		ID: s.ID, Name: s.Name, Address: s.Address, City: s.City, Ownership: s.Ownership, Dealer: s.Dealer, Brands: make([]carriedInput, 0, len(s.Brands)),
 		Location: locationInput{Lat: s.Lat, Lng: s.Lng, Datum: "wgs84"}, Timezone: s.Timezone, DayStartsAt: s.DayStarts, Open: s.Open,
 	}
 	for _, brand := range brandsOf(s) {
 		v.Brands = append(v.Brands, carriedInput{brand, s.Brands[brand]})
+	}
+	for _, corner := range s.ServiceArea {
+		v.ServiceArea = append(v.ServiceArea, locationInput{Lat: corner[0], Lng: corner[1], Datum: "wgs84"})
 	}
 	return v
 }
@@ -182,6 +190,18 @@ func (s *Server) changeStore(ctx context.Context, in *storeChange) (*reply[store
 		return nil, err
 	}
 	return answer(viewStore(changed)), nil
+}
+
+func (s *Server) listStores(ctx context.Context, in *ofBrand) (*reply[list[storeView]], error) {
+	brand, err := listedBrand(ctx, in.Brand)
+	if err != nil {
+		return nil, err
+	}
+	stores, next, err := s.Services.Store.StoresOf(ctx, brand, in.Limit, in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	return answer(listOf(stores, next, viewStore)), nil
 }
 
 type oneStore struct {

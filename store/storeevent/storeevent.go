@@ -150,6 +150,7 @@ const (
 type Store struct {
 	ID          string            `json:"id"`
 	Name        string            `json:"name"`
+	Address     string            `json:"address,omitempty"`
 	City        string            `json:"city,omitempty"`
 	Ownership   string            `json:"ownership"`
 	Dealer      string            `json:"dealer,omitempty"`

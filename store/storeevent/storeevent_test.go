@@ -50,7 +50,7 @@ func changed() Changed {
 			FirstAccepted: 1795141866120, Zones: []Zone{{"Asia/Shanghai", "04:00"}}, Rev: 3,
 		}},
 		Stores: []Store{{
-			ID: "s-1", Name: "外滩店", City: "上海市", Ownership: ByDealer, Dealer: "d-1", Brands: map[string]string{"aurora": "31", "breeze": ""},
+			ID: "s-1", Name: "外滩店", Address: "中山东一路1号", City: "上海市", Ownership: ByDealer, Dealer: "d-1", Brands: map[string]string{"aurora": "31", "breeze": ""},
 			Lat: 31.24, Lng: 121.49, Timezone: "Asia/Shanghai", DayStarts: "04:00", Open: true,
 			ServiceArea: [][2]float64{{31, 121}, {32, 121}, {32, 122}}, Rev: 2,
 		}},
