@@ -125,3 +125,26 @@ func consumeAll(b *testing.B, size int) {
 	b.ReportMetric(float64(handled)/b.Elapsed().Seconds(), "items/s")
 	b.ReportMetric(float64(handled)/float64(calls), "items/batch")
 }
+
+// BenchmarkPublishAndWaitDone is a lone item from its publishing until its consumer is done with it, as Prefer: wait sees it.
+func BenchmarkPublishAndWaitDone(b *testing.B) {
+	bus := openBench(b)
+	stop, err := bus.Consume(b.Context(), stream.Consumer{
+		Stream: stream.Intake, Durable: "bench",
+		Handle: func(context.Context, []stream.Item) ([]int, error) { return nil, nil },
+		Dead:   func(context.Context, stream.Item, error) error { return nil },
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer stop()
+	for b.Loop() {
+		seq, err := bus.Publish(b.Context(), stream.SubjectIntake, benchItem)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := bus.WaitDone(b.Context(), stream.Intake, "bench", seq); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

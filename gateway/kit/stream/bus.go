@@ -62,7 +62,7 @@ type Bus struct {
 }
 
 // Open starts the embedded server or connects to the external one, and creates or updates the streams. It fails where
-// the server cannot carry the largest message or has no JetStream. Close the bus when done.
+// the server is older than 2.14, has no JetStream or cannot carry the largest message. Close the bus when done.
 func Open(ctx context.Context, cfg Config) (*Bus, error) {
 	if cfg.MaxBytes == 0 {
 		cfg.MaxBytes = defaultMaxBytes
@@ -97,7 +97,7 @@ func (b *Bus) open(ctx context.Context) error {
 		return err
 	}
 	if limit := b.nc.MaxPayload(); limit < maxPayload {
-		return fmt.Errorf("stream: the NATS server takes messages of %d bytes at most, needed are %d (max_payload)", limit, maxPayload)
+		return fmt.Errorf("stream: the NATS server takes messages of %d bytes at most (max_payload), needed are %d", limit, maxPayload)
 	}
 	b.js, err = jetstream.New(b.nc, jetstream.WithDefaultTimeout(apiTimeout), jetstream.WithPublishAsyncTimeout(ackTimeout))
 	if err != nil {

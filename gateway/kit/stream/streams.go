@@ -19,6 +19,7 @@ const (
 
 	scheduleMaxBytes = 64 << 20
 	replicasWanted   = 3
+	apiLevel         = 4 // of nats-server 2.14
 	leaderWait       = 30 * time.Second
 	leaderPause      = 200 * time.Millisecond
 )
@@ -60,11 +61,28 @@ func (b *Bus) ensureStreams(ctx context.Context) error {
 	patient, cancel := context.WithTimeout(ctx, leaderWait)
 	defer cancel()
 	for {
-		err := b.ensureStreamsNow(ctx)
+		err := b.checkServer(ctx)
+		if err == nil {
+			err = b.ensureStreamsNow(ctx)
+		}
 		if fault.KindOf(err) != fault.Unavailable || !sleep(patient, leaderPause) {
 			return err
 		}
 	}
+}
+
+// checkServer makes sure that schedules with time zones do not stay silent.
+func (b *Bus) checkServer(ctx context.Context) error {
+	info, err := b.js.AccountInfo(ctx)
+	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return fmt.Errorf("stream: the NATS server: %w", err)
+	case err != nil:
+		return unavailable(ctx, "account", err)
+	case info.API.Level < apiLevel:
+		return fmt.Errorf("stream: the NATS server's JetStream has level %d, needed is %d (version 2.14)", info.API.Level, apiLevel)
+	}
+	return nil
 }
 
 // ensureStreamsNow puts the streams on three servers where there are so many. A stream that somebody gave more replicas keeps
