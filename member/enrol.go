@@ -94,7 +94,7 @@ type applicant struct {
 func (r *roll) enrol(a applicant) (EnrolResult, error) {
 	result, err := r.decide(a)
 	if why := refusal(err); why != nil {
-		return EnrolResult{Err: why}, nil
+		result, err = EnrolResult{Err: why}, nil
 	}
 	return result, err
 }

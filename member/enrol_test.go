@@ -152,39 +152,42 @@ func bothEngines(t *testing.T, test func(t *testing.T, f *fixture)) {
 
 func TestConcurrentEnrolmentsOfTheSameNumbers(t *testing.T) {
 	t.Parallel()
-	bothEngines(t, func(t *testing.T, f *fixture) {
-		const people, writers = 60, 16
-		var made [member.Duplicate + 1]atomic.Int64
-		var group sync.WaitGroup
-		for writer := range writers {
-			group.Go(func() {
-				for i := range people {
-					n := (i*7 + writer*13) % people
-					program := []string{"online", "store"}[writer/2%2]
-					e := member.Enrolment{Brand: "aurora", Program: program, Phone: fmt.Sprintf("+86138%08d", n)}
-					results := make([]member.EnrolResult, 1)
-					var err error
-					if writer%2 == 0 {
-						results[0], err = f.EnrolOne(t.Context(), e)
-					} else {
-						results, err = f.Enrol(t.Context(), []member.Enrolment{e})
-					}
-					if err != nil || results[0].Err != nil {
-						t.Error(err, results)
-						return
-					}
-					made[results[0].Status].Add(1)
+	bothEngines(t, raceForNumbers)
+}
+
+func raceForNumbers(t *testing.T, f *fixture) {
+	t.Helper()
+	const people, writers = 60, 16
+	var made [member.Duplicate + 1]atomic.Int64
+	var group sync.WaitGroup
+	for writer := range writers {
+		group.Go(func() {
+			for i := range people {
+				n := (i*7 + writer*13) % people
+				program := []string{"online", "store"}[writer/2%2]
+				e := member.Enrolment{Brand: "aurora", Program: program, Phone: fmt.Sprintf("+86138%08d", n)}
+				results := make([]member.EnrolResult, 1)
+				var err error
+				if writer%2 == 0 {
+					results[0], err = f.EnrolOne(t.Context(), e)
+				} else {
+					results, err = f.Enrol(t.Context(), []member.Enrolment{e})
 				}
-			})
-		}
-		group.Wait()
-		if figures := f.sound(t)["E8"].Figures; figures["members"] != people || figures["phone_numbers"] != people {
-			t.Fatal(figures)
-		}
-		if made[member.Created].Load() != people || made[member.Unified].Load() != people || made[member.Duplicate].Load() != (writers-2)*people {
-			t.Fatal(made[member.Created].Load(), made[member.Unified].Load(), made[member.Duplicate].Load())
-		}
-	})
+				if err != nil || results[0].Err != nil {
+					t.Error(err, results)
+					return
+				}
+				made[results[0].Status].Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if figures := f.sound(t)["E8"].Figures; figures["members"] != people || figures["phone_numbers"] != people {
+		t.Fatal(figures)
+	}
+	if made[member.Created].Load() != people || made[member.Unified].Load() != people || made[member.Duplicate].Load() != (writers-2)*people {
+		t.Fatal(made[member.Created].Load(), made[member.Unified].Load(), made[member.Duplicate].Load())
+	}
 }
 
 func TestNumbersAreNowhereReadable(t *testing.T) {
@@ -194,7 +197,7 @@ func TestNumbersAreNowhereReadable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	t.Cleanup(func() { _ = db.Close() })
 	f := newFixtureOn(t, db, "2026-11-22T12:00:00")
 	f.program(t, "aurora", "store", rules(), "2020-01-01T00:00:00")
 	f.enrol(t, member.Enrolment{Brand: "aurora", Program: "store", Phone: li, Name: "李雷李雷", ExternalID: "S1"})

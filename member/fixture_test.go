@@ -94,25 +94,25 @@ func at(s string) when.Instant {
 	return when.Instant((int64(when.Date(s[:10]).DaysSince("1970-01-01"))*86400 + int64(h*3600+mi*60+sec) - 8*3600) * 1000)
 }
 
-func newFixture(t testing.TB, now string) *fixture {
-	t.Helper()
-	return newFixtureOn(t, docdbtest.SQLite(t), now)
+func newFixture(tb testing.TB, now string) *fixture {
+	tb.Helper()
+	return newFixtureOn(tb, docdbtest.SQLite(tb), now)
 }
 
-func newFixtureOn(t testing.TB, db docdb.DB, now string) *fixture {
-	t.Helper()
+func newFixtureOn(tb testing.TB, db docdb.DB, now string) *fixture {
+	tb.Helper()
 	keys, err := seal.NewKeyring(make([]byte, seal.KeySize))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	f := &fixture{db: db, keys: keys, clock: &clock{at(now)}, assign: &assigner{}, brands: &brandBook{brands: map[string]storeevent.Brand{}}}
 	for _, id := range []string{"aurora", "breeze", "cedar"} {
 		f.brands.brands[id] = storeevent.Brand{ID: id, Name: id, Currency: "CNY", Timezone: zone}
 	}
-	f.Service, err = member.New(t.Context(), member.Deps{DB: f.db, Clock: f.clock, Log: slog.New(slog.DiscardHandler), Keys: keys,
+	f.Service, err = member.New(tb.Context(), member.Deps{DB: f.db, Clock: f.clock, Log: slog.New(slog.DiscardHandler), Keys: keys,
 		Brands: f.brands, Assign: f.assign})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return f
 }
@@ -124,33 +124,33 @@ func rules() member.Rules {
 			{ID: "v3", Name: "金卡", Growth: 5_000, MultiplierBps: 20_000}}}
 }
 
-func (f *fixture) program(t testing.TB, brand, program string, r member.Rules, from string) {
-	t.Helper()
-	if _, err := f.PutProgram(t.Context(), brand, program, r, at(from)); err != nil {
-		t.Fatal(err)
+func (f *fixture) program(tb testing.TB, brand, program string, r member.Rules, from string) {
+	tb.Helper()
+	if _, err := f.PutProgram(tb.Context(), brand, program, r, at(from)); err != nil {
+		tb.Fatal(err)
 	}
 }
 
 // enrol enrols one and answers the member.
-func (f *fixture) enrol(t testing.TB, e member.Enrolment) string {
-	t.Helper()
-	r := f.tryEnrol(t, e)
+func (f *fixture) enrol(tb testing.TB, e member.Enrolment) string {
+	tb.Helper()
+	r := f.tryEnrol(tb, e)
 	if r.Err != nil {
-		t.Fatal(r.Err)
+		tb.Fatal(r.Err)
 	}
 	return r.Member
 }
 
-func (f *fixture) tryEnrol(t testing.TB, e member.Enrolment) member.EnrolResult {
-	t.Helper()
+func (f *fixture) tryEnrol(tb testing.TB, e member.Enrolment) member.EnrolResult {
+	tb.Helper()
 	e164, err := phone.Parse(e.Phone)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	e.Phone = e164
-	results, err := f.Enrol(t.Context(), []member.Enrolment{e})
+	results, err := f.Enrol(tb.Context(), []member.Enrolment{e})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return results[0]
 }
@@ -183,13 +183,13 @@ func (f *fixture) giveBack(receipt, time string, sale *storeevent.Verdict, befor
 	return v
 }
 
-func items(t testing.TB, verdicts ...*storeevent.Verdict) []stream.Item {
-	t.Helper()
+func items(tb testing.TB, verdicts ...*storeevent.Verdict) []stream.Item {
+	tb.Helper()
 	out := make([]stream.Item, len(verdicts))
 	for i, v := range verdicts {
 		data, err := wire.Marshal(v)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		out[i] = stream.Item{Subject: stream.SubjectSales, Seq: uint64(i + 1), Data: data}
 	}
@@ -197,20 +197,20 @@ func items(t testing.TB, verdicts ...*storeevent.Verdict) []stream.Item {
 }
 
 // project delivers verdicts in one batch; none of them may have to wait.
-func (f *fixture) project(t testing.TB, verdicts ...*storeevent.Verdict) {
-	t.Helper()
-	later, err := f.ProjectSales(t.Context(), items(t, verdicts...))
+func (f *fixture) project(tb testing.TB, verdicts ...*storeevent.Verdict) {
+	tb.Helper()
+	later, err := f.ProjectSales(tb.Context(), items(tb, verdicts...))
 	if err != nil || len(later) > 0 {
-		t.Fatalf("later %v, error %v", later, err)
+		tb.Fatalf("later %v, error %v", later, err)
 	}
 }
 
 // card is a member's card of aurora as it is shown.
-func (f *fixture) card(t testing.TB, id, program string) member.PersonCard {
-	t.Helper()
-	p, err := f.Person(t.Context(), id)
+func (f *fixture) card(tb testing.TB, id, program string) member.PersonCard {
+	tb.Helper()
+	p, err := f.Person(tb.Context(), id)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, m := range p.Memberships {
 		for _, c := range m.Cards {
@@ -219,21 +219,21 @@ func (f *fixture) card(t testing.TB, id, program string) member.PersonCard {
 			}
 		}
 	}
-	t.Fatalf("member %s has no %s card of aurora", id, program)
+	tb.Fatalf("member %s has no %s card of aurora", id, program)
 	return member.PersonCard{}
 }
 
 // sound fails the test if an equation does not hold, and answers the figures by equation.
-func (f *fixture) sound(t testing.TB) map[string]audit.Check {
-	t.Helper()
-	checks, err := f.Audit(t.Context())
+func (f *fixture) sound(tb testing.TB) map[string]audit.Check {
+	tb.Helper()
+	checks, err := f.Audit(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	out := map[string]audit.Check{}
 	for _, c := range checks {
 		if !c.OK {
-			t.Errorf("%s (%s) does not hold: %v %v", c.ID, c.Name, c.Figures, c.Problems)
+			tb.Errorf("%s (%s) does not hold: %v %v", c.ID, c.Name, c.Figures, c.Problems)
 		}
 		out[c.ID] = c
 	}

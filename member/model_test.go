@@ -237,8 +237,8 @@ func TestAnyOrderOfDeliveryEndsInTheModelsState(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		f := newFixture(t, "2026-03-20T12:00:00")
-		m := draw(rt, t, f)
-		deliver(rt, t, f, m.accepted)
+		m := draw(t, rt, f)
+		deliver(t, rt, f, m.accepted)
 		for _, c := range m.cards {
 			id, err := f.ByPhone(t.Context(), c.number)
 			if err != nil || id == "" {
@@ -256,7 +256,7 @@ func TestAnyOrderOfDeliveryEndsInTheModelsState(t *testing.T) {
 					}
 				}
 			}
-			compareLots(rt, t, f, id+"|"+c.brand+"|"+c.program, lots)
+			compareLots(t, rt, f, id+"|"+c.brand+"|"+c.program, lots)
 		}
 		for _, check := range f.sound(t) {
 			if !check.OK {
@@ -267,7 +267,8 @@ func TestAnyOrderOfDeliveryEndsInTheModelsState(t *testing.T) {
 }
 
 // compareLots compares what is left of each sale's points with the model: the entry and what changed it since.
-func compareLots(rt *rapid.T, t *testing.T, f *fixture, card string, want map[string]int64) {
+func compareLots(t *testing.T, rt *rapid.T, f *fixture, card string, want map[string]int64) {
+	t.Helper()
 	got, err := f.Left(t.Context(), card)
 	if err != nil {
 		rt.Fatal(err)
@@ -280,7 +281,8 @@ func compareLots(rt *rapid.T, t *testing.T, f *fixture, card string, want map[st
 }
 
 // draw makes a business: programs in versions, members with cards, and transactions as store decides them.
-func draw(rt *rapid.T, t *testing.T, f *fixture) *model {
+func draw(t *testing.T, rt *rapid.T, f *fixture) *model {
+	t.Helper()
 	m := &model{today: "2026-03-20", rules: map[string][]modelRules{}, numbers: map[string]string{}}
 	for _, brand := range []string{"aurora", "breeze"} {
 		for _, program := range []string{"online", "store"} {
@@ -309,7 +311,7 @@ func draw(rt *rapid.T, t *testing.T, f *fixture) *model {
 				if rapid.IntRange(0, 3).Draw(rt, "has") == 0 {
 					continue
 				}
-				drawCard(rt, t, f, m, number, brand, program)
+				drawCard(t, rt, f, m, number, brand, program)
 			}
 		}
 	}
@@ -331,7 +333,8 @@ func drawRules(rt *rapid.T) member.Rules {
 	}
 }
 
-func drawCard(rt *rapid.T, t *testing.T, f *fixture, m *model, number, brand, program string) {
+func drawCard(t *testing.T, rt *rapid.T, f *fixture, m *model, number, brand, program string) {
+	t.Helper()
 	start := firstDay.Add(rapid.IntRange(0, 15).Draw(rt, "start")).Start(shanghai(), 0) + when.Instant(rapid.IntRange(0, 86_399).Draw(rt, "second"))*1000
 	c := modelCard{number: number, brand: brand, program: program, at: start, openedOn: m.today}
 	e := member.Enrolment{Brand: brand, Program: program, Phone: number, JoinedAt: start}
@@ -403,7 +406,8 @@ func drawOriginal(rt *rapid.T, m *model, v *storeevent.Verdict, l *storeevent.Li
 }
 
 // deliver brings the transactions in any order, some twice, until none has to wait.
-func deliver(rt *rapid.T, t *testing.T, f *fixture, accepted []*storeevent.Verdict) {
+func deliver(t *testing.T, rt *rapid.T, f *fixture, accepted []*storeevent.Verdict) {
+	t.Helper()
 	queue := append([]*storeevent.Verdict(nil), accepted...)
 	for _, v := range accepted {
 		if rapid.IntRange(0, 4).Draw(rt, "twice") == 0 {

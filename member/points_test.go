@@ -47,6 +47,7 @@ func TestLateSaleRatesAgain(t *testing.T) {
 }
 
 func lateSaleRatesAgain(t *testing.T, f *fixture) {
+	t.Helper()
 	f.program(t, "aurora", "store", rules(), "2020-01-01T00:00:00")
 	id := f.enrol(t, member.Enrolment{Brand: "aurora", Program: "store", Phone: li, JoinedAt: at("2026-01-01T00:00:00")})
 	second := f.sale("R2", "2026-03-05T10:00:00", li, 20_000)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"scrm/gateway/kit/docdb"
@@ -111,11 +112,18 @@ func (s *Service) Program(ctx context.Context, brand, program string) (*Program,
 	return p, err
 }
 
+// zones keeps the time zones in use by name: loading one reads a file.
+var zones sync.Map
+
 // zoneOf is the time zone in which a brand's dates begin.
 func zoneOf(b storeevent.Brand) (*time.Location, error) {
+	if zone, ok := zones.Load(b.Timezone); ok {
+		return zone.(*time.Location), nil
+	}
 	zone, err := time.LoadLocation(b.Timezone)
 	if err != nil {
 		return nil, fmt.Errorf("member: brand %s: %w", b.ID, err)
 	}
+	zones.Store(b.Timezone, zone)
 	return zone, nil
 }
