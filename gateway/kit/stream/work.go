@@ -2,7 +2,9 @@ package stream
 
 import (
 	"context"
+	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"scrm/gateway/kit/fault"
@@ -129,7 +131,7 @@ func (w *worker) handle(ctx context.Context, from, to int) {
 	}
 }
 
-// call calls the handler; a panic in it is an error.
+// call calls the handler; a panic in it is an error, and so is putting off what it was not given.
 func (w *worker) call(ctx context.Context, items []Item) (later []int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -137,7 +139,11 @@ func (w *worker) call(ctx context.Context, items []Item) (later []int, err error
 			later, err = nil, panicError{v}
 		}
 	}()
-	return w.Handle(ctx, items)
+	later, err = w.Handle(ctx, items)
+	if err == nil && slices.ContainsFunc(later, func(i int) bool { return i < 0 || i >= len(items) }) {
+		return nil, fmt.Errorf("the handler put off %v of %d items", later, len(items))
+	}
+	return later, err
 }
 
 // bury stores an item as a dead letter, however long that takes.

@@ -178,3 +178,18 @@ func TestDeadIsRepeatedUntilItIsStored(t *testing.T) {
 		t.Error("the message counts as done and its dead letter is not stored")
 	}
 }
+
+func TestPuttingOffWhatIsNotThereIsADefect(t *testing.T) {
+	t.Parallel()
+	bus := streamtest.Open(t)
+	seq := publish(t, bus, stream.SubjectIntake, "item")
+	g := newGrave()
+	consume(t, bus, stream.Consumer{
+		Stream: stream.Intake, Durable: "reader", Dead: g.bury,
+		Handle: func(context.Context, []stream.Item) ([]int, error) { return []int{1}, nil },
+	})
+	waitDone(t, bus, stream.Intake, "reader", seq)
+	if len(g.dead) != 1 {
+		t.Error("the item is not a dead letter")
+	}
+}
