@@ -2,7 +2,10 @@ package member_test
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +90,46 @@ func BenchmarkEnrol(b *testing.B) {
 		n += 500
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "members/s")
+}
+
+// rowsOf gives n rows of an export without holding them.
+type rowsOf struct {
+	next, last int
+	buf        []byte
+}
+
+func (r *rowsOf) Read(p []byte) (int, error) {
+	for len(r.buf) == 0 {
+		if r.next == r.last {
+			return 0, io.EOF
+		}
+		r.buf = fmt.Appendf(nil, "S%d,0086138%08d,客户,v2,100,2026-01-01,s-1,aurora\n", r.next, r.next)
+		r.next++
+	}
+	n := copy(p, r.buf)
+	r.buf = r.buf[n:]
+	return n, nil
+}
+
+// BenchmarkImport reads exports of 20,000 rows of new members, and says how much memory was live at the end of the last chunk.
+func BenchmarkImport(b *testing.B) {
+	f := newFixture(b, "2026-11-22T12:00:00")
+	f.program(b, "aurora", "store", rules(), "2020-01-01T00:00:00")
+	rows := 0
+	var live runtime.MemStats
+	for b.Loop() {
+		in := io.MultiReader(strings.NewReader(export), &rowsOf{next: rows, last: rows + 20_000})
+		report, err := f.Import(b.Context(), member.Import{Program: "store", Rows: in})
+		if err != nil || report.Created != 20_000 {
+			b.Fatal(report, err)
+		}
+		rows += 20_000
+		f.assign.calls = nil
+	}
+	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+	runtime.GC()
+	runtime.ReadMemStats(&live)
+	b.ReportMetric(float64(live.HeapAlloc)/(1<<20), "MB-live")
 }
 
 // BenchmarkAudit goes over the ledgers of 20,000 cards.

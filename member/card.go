@@ -57,6 +57,7 @@ func (c *Card) tierOn(d when.Date) Step {
 func (c *Card) shown(p *Program, today when.Date) Step {
 	seen := Card{Growth: c.Growth, Steps: slices.Clone(c.Steps), Through: c.Through}
 	seen.settle(p, today)
+	seen.reach(p.on(seen.Through), seen.Through, seen.Growth) // a card older than its program has had no tier so far
 	return seen.Steps[len(seen.Steps)-1]
 }
 
