@@ -80,7 +80,7 @@ type staffFacts struct {
 	posts  map[string]*post
 }
 
-// recall answers guides and posts from memory, reading what it does not hold. Documents in it are never changed.
+// recall answers guides, and posts with their managers, from memory, reading what it does not hold. Documents in it are never changed.
 func (s *Service) recall(ctx context.Context, guides, posts map[string]bool) (staffFacts, error) {
 	m := &s.memory
 	m.mu.Lock()
@@ -94,10 +94,18 @@ func (s *Service) recall(ctx context.Context, guides, posts map[string]bool) (st
 		m.number, m.guides, m.posts = number, map[string]*Guide{}, map[string]*post{}
 	}
 	facts := staffFacts{make(map[string]*Guide, len(guides)), make(map[string]*post, len(posts))}
-	if err := remember(ctx, s.deps.DB, s.repo.guides, guides, m.guides, facts.guides); err != nil {
+	if err := remember(ctx, s.deps.DB, s.repo.posts, posts, m.posts, facts.posts); err != nil {
 		return staffFacts{}, err
 	}
-	return facts, remember(ctx, s.deps.DB, s.repo.posts, posts, m.posts, facts.posts)
+	for _, p := range facts.posts {
+		if p == nil {
+			continue
+		}
+		for i := range p.Managers {
+			guides[p.Managers[i].Guide] = true
+		}
+	}
+	return facts, remember(ctx, s.deps.DB, s.repo.guides, guides, m.guides, facts.guides)
 }
 
 // maxRemembered bounds the memory, in documents of some hundred bytes.

@@ -68,18 +68,16 @@ func isThere(err error) bool {
 	return errors.As(err, &p) && p.Status == http.StatusConflict && strings.HasSuffix(p.Code, "_exists")
 }
 
-// hasCode reports whether err is the server's answer with one of the codes.
-func hasCode(err error, codes ...string) bool {
+// exists reports whether err is the server's answer that there is a thing of this id already (guide_exists, terminal_exists …).
+func exists(err error) bool {
 	var p *problem
-	if !errors.As(err, &p) {
-		return false
-	}
-	for _, code := range codes {
-		if p.Code == code {
-			return true
-		}
-	}
-	return false
+	return errors.As(err, &p) && p.Status == http.StatusConflict && strings.HasSuffix(p.Code, "_exists")
+}
+
+// hasCode reports whether err is the server's answer with a code.
+func hasCode(err error, code string) bool {
+	var p *problem
+	return errors.As(err, &p) && p.Code == code
 }
 
 // call is one request.
@@ -152,10 +150,8 @@ func (c *client) do(ctx context.Context, r call, answer any) (status int, err er
 
 // pathOnly leaves the query out of messages: it may hold a phone number.
 func pathOnly(path string) string {
-	if i := bytes.IndexByte([]byte(path), '?'); i >= 0 {
-		return path[:i]
-	}
-	return path
+	only, _, _ := strings.Cut(path, "?")
+	return only
 }
 
 func (c *client) once(ctx context.Context, r call, answer any) (int, error) {

@@ -224,7 +224,7 @@ func (d *demo) ask(ctx context.Context, r *dataset.Receipt) (o outcome, err erro
 		request.till = d.tills[r.Store]
 	}
 	_, err = d.client.do(ctx, request, &o)
-	if hasCode(err, "not_found", "unknown_transaction") {
+	if hasCode(err, "unknown_transaction") {
 		return outcome{Status: "accepted"}, nil // store has not seen it yet
 	}
 	return o, err

@@ -57,7 +57,7 @@ func (d *demo) makeUsers(ctx context.Context) error {
 		name := fmt.Sprint(user["username"])
 		user["password"] = password
 		err := d.client.send(ctx, http.MethodPost, "/v1/users", user, nil)
-		if hasCode(err, "user_exists") {
+		if exists(err) {
 			err = d.client.send(ctx, http.MethodPost, "/v1/users/"+name+"/password", object{"password": password}, nil)
 		}
 		if err != nil {

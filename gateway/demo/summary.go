@@ -2,7 +2,6 @@ package demo
 
 import (
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -66,13 +65,13 @@ type Check struct {
 
 // Circumstances are what may differ between two runs over the same input.
 type Circumstances struct {
-	Address       string                      `json:"address"`
-	StartedAt     time.Time                   `json:"started_at"`
-	Seconds       map[string]float64          `json:"seconds"` // by step
-	RefusedFile   string                      `json:"refused_file"`
-	UnifiedFile   string                      `json:"unified_file"`
-	Codes         map[string]int              `json:"codes"`          // of transactions that were not applied
-	AuditPosition map[string]map[string]int64 `json:"audit_position"` // by equation: stream sequences and the like
+	Address       string             `json:"address"`
+	StartedAt     time.Time          `json:"started_at"`
+	Seconds       map[string]float64 `json:"seconds"` // by step
+	RefusedFile   string             `json:"refused_file"`
+	UnifiedFile   string             `json:"unified_file"`
+	Codes         map[string]int     `json:"codes"`          // of transactions that were not applied
+	AuditPosition map[string]int64   `json:"audit_position"` // stream sequences
 }
 
 func newSummary(address, dir string) *Summary {
@@ -82,7 +81,7 @@ func newSummary(address, dir string) *Summary {
 		Run: Circumstances{
 			Address: address, StartedAt: time.Now().UTC(), Seconds: map[string]float64{}, Codes: map[string]int{},
 			RefusedFile: filepath.Join(dir, "refused.csv"), UnifiedFile: filepath.Join(dir, "unified.csv"),
-			AuditPosition: map[string]map[string]int64{},
+			AuditPosition: map[string]int64{},
 		},
 	}
 }
@@ -97,16 +96,16 @@ func (s *Summary) OK() bool {
 	return len(s.Audit) > 0
 }
 
-// takeAudit keeps the audit's figures, those that say where in a stream they were taken apart from the others.
+// positions are the audit's figures that say up to where in a stream they were taken.
+var positions = []string{"store_intake_first", "store_intake_last"}
+
+// takeAudit keeps the audit's figures, positions apart from the others.
 func (s *Summary) takeAudit(checks []Check) {
-	for i := range checks {
-		for name, figure := range checks[i].Figures {
-			if strings.HasSuffix(name, "_seq") || strings.HasSuffix(name, "_messages") {
-				if s.Run.AuditPosition[checks[i].ID] == nil {
-					s.Run.AuditPosition[checks[i].ID] = map[string]int64{}
-				}
-				s.Run.AuditPosition[checks[i].ID][name] = figure
-				delete(checks[i].Figures, name)
+	for _, c := range checks {
+		for _, name := range positions {
+			if figure, ok := c.Figures[name]; ok {
+				s.Run.AuditPosition[name] = figure
+				delete(c.Figures, name)
 			}
 		}
 	}
