@@ -77,7 +77,7 @@ func (s *Service) admit(ctx context.Context, terminal *Terminal, sub *Submission
 
 // markAccepted notes that brands accept their first transaction now.
 func (s *Service) markAccepted(ctx context.Context, first map[string]bool) error {
-	return s.change(ctx, func(ctx context.Context, tx docdb.Session) (storeevent.Changed, error) {
+	err := s.change(ctx, func(ctx context.Context, tx docdb.Session) (storeevent.Changed, error) {
 		var changed storeevent.Changed
 		docs, err := s.brands.GetMany(ctx, tx, docdb.Ids(first)...)
 		if err != nil {
@@ -86,7 +86,7 @@ func (s *Service) markAccepted(ctx context.Context, first map[string]bool) error
 		var marked []*brandDoc
 		for _, id := range docdb.Ids(first) {
 			if b := docs[id]; b != nil && b.FirstAccepted == 0 {
-				b.FirstAccepted = s.Clock.Now()
+				b.FirstAccepted = s.clock.Now()
 				marked = append(marked, b)
 			}
 		}
@@ -100,4 +100,8 @@ func (s *Service) markAccepted(ctx context.Context, first map[string]bool) error
 		}
 		return changed, nil
 	})
+	if err == nil {
+		s.log.Info("brands accept their first transaction: nothing can be dated back any more", "brands", docdb.Ids(first))
+	}
+	return err
 }

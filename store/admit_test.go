@@ -254,7 +254,7 @@ func TestTermsAsOf(t *testing.T) {
 	must(t, second(s.ChangeStore(ctx, "s1", StoreChange{Ownership: ptr(storeevent.Franchise)})))
 	must(t, second(admit(s, "t1", receipt())))
 	// From the first transaction on it holds from now on.
-	s.clock.now.Store(int64(noon.Add(time.Hour)))
+	s.time.now.Store(int64(noon.Add(time.Hour)))
 	must(t, second(s.ChangeStore(ctx, "s1", StoreChange{
 		Ownership: ptr(storeevent.ByDealer), Dealer: ptr("d1"), Timezone: ptr("Asia/Tokyo"), Brands: &[]CarriedBrand{{Brand: "aurora"}},
 	})))
@@ -297,7 +297,7 @@ func TestFirstAccepted(t *testing.T) {
 	one := receipt()
 	one.Lines = one.Lines[:1]
 	must(t, second(admit(s, "t1", one)))
-	s.clock.now.Store(int64(noon + 5))
+	s.time.now.Store(int64(noon + 5))
 	must(t, second(admit(s, "t1", one)))
 	accepted := func() (times []when.Instant) {
 		for _, id := range []string{"aurora", "breeze"} {

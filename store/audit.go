@@ -18,7 +18,7 @@ import (
 // Audit checks the domain's part of the equations: E3 (every accepted item has one outcome) up to the last sequence of INTAKE that is
 // decided when it starts, E2 for the totals, and E7. It reads everything, in constant memory but for two bits an item.
 func (s *Service) Audit(ctx context.Context) ([]audit.Check, error) {
-	through, err := s.WaitIntake(ctx)
+	through, err := s.waitIntake(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("store: audit: %w", err)
 	}
@@ -79,6 +79,9 @@ func (o *outcomes) finish() *audit.Check {
 		c.Figures["store_outcomes"] += c.Figures["store_"+status]
 	}
 	c.Figures["store_accepted"] = int64(o.promised.GetCardinality())
+	if c.Figures["store_accepted"] != c.Figures["store_outcomes"] {
+		c.Fail("accepted transactions and outcomes differ in number")
+	}
 	without := roaring64.AndNot(o.promised, o.decided)
 	for it := without.Iterator(); it.HasNext(); {
 		place := it.Next()
@@ -187,7 +190,7 @@ func (s *Service) auditTotals(ctx context.Context, o *outcomes) (*audit.Check, e
 
 // moving reports whether anything was decided since the audit began.
 func (s *Service) moving(ctx context.Context, o *outcomes) (bool, error) {
-	now, err := s.WaitIntake(ctx)
+	now, err := s.waitIntake(ctx)
 	return o.later || int64(now) > o.through, err
 }
 
@@ -270,7 +273,8 @@ func (a *zAnswer) count(r *record, tx *storeevent.Transaction, position int64) {
 	}
 }
 
-// EachApplied calls f with the event ids of the applied transactions, in batches, until it answers an error.
+// EachApplied calls f with the event ids of the applied transactions, in batches that are f's during the call, until it answers an
+// error.
 func (s *Service) EachApplied(ctx context.Context, f func(batch []string) error) error {
 	const size = 1000
 	batch := make([]string, 0, size)

@@ -72,7 +72,7 @@ func (b *batch) accept(e *event, d *delivery) *event {
 	if m := d.tx.Member; m != nil && m.Sealed != nil {
 		e.tx, e.recode = unsealed(&d.tx), true
 	}
-	if till := b.till(&d.tx); till != nil {
+	if till := b.till(&d.tx, d.seq); till != nil {
 		till.Counted.add(&d.tx)
 		till.receive(d.tx.Seq)
 	}
@@ -112,7 +112,7 @@ func (b *batch) again(e *event, d *delivery) {
 		if m := d.tx.Member; m != nil && m.Sealed != nil {
 			row.Data = encode(unsealed(&d.tx))
 		}
-		if till := b.till(&d.tx); till != nil { // its sequence was received all the same
+		if till := b.till(&d.tx, d.seq); till != nil { // its sequence was received all the same
 			till.receive(d.tx.Seq)
 		}
 	}
@@ -196,7 +196,7 @@ func (b *batch) await(sale, eventID string) {
 // settle gives a record its status and keeps the till's count of what is not applied.
 func (b *batch) settle(e *event, status, code string) {
 	e.changed = true
-	till := b.till(e.tx)
+	till := b.till(e.tx, e.IntakeSeq)
 	if e.decided() {
 		e.Past = append(e.Past, step{e.Status, e.Code, e.Since})
 		if till != nil {
@@ -256,11 +256,11 @@ func (b *batch) day(tx *storeevent.Transaction, seq int64) *storeDay {
 }
 
 // till is the day of the till of a transaction, to be changed; nil for an order.
-func (b *batch) till(tx *storeevent.Transaction) *tillDay {
+func (b *batch) till(tx *storeevent.Transaction, seq int64) *tillDay {
 	if tx.Terminal == "" {
 		return nil
 	}
-	return b.day(tx, 0).till(tx.Terminal)
+	return b.day(tx, seq).till(tx.Terminal)
 }
 
 // records are the records to be stored: new ones first, so that an engine can insert them in bulk, then the others by id.

@@ -16,13 +16,13 @@ type storeDay struct {
 	docdb.Doc `json:",inline"`
 	Store     string     `json:"store,omitempty"` // empty: orders that no store serves
 	Date      when.Date  `json:"date"`
-	Brands    []BrandDay `json:"brands"`
+	Brands    []brandDay `json:"brands"`
 	Tills     []tillDay  `json:"tills,omitempty"`
 }
 
-// BrandDay is what a brand sold in a store on a business date, by applied transactions. Amounts are in minor units; returns
+// brandDay is what a brand sold in a store on a business date, by applied transactions. Amounts are in minor units; returns
 // count on their own date.
-type BrandDay struct {
+type brandDay struct {
 	Brand   string `json:"brand"`
 	Sales   int64  `json:"sales"`
 	Returns int64  `json:"returns"`
@@ -65,7 +65,7 @@ func storeDayID(store string, date when.Date, seq int64) string {
 }
 
 func newStoreDay(id, store string, date when.Date) *storeDay {
-	return &storeDay{Doc: docdb.Doc{ID: id}, Store: store, Date: date, Brands: []BrandDay{}}
+	return &storeDay{Doc: docdb.Doc{ID: id}, Store: store, Date: date, Brands: []brandDay{}}
 }
 
 // till is a terminal's part of the day, made if it is missing; valid until the next call.
@@ -80,13 +80,13 @@ func (d *storeDay) till(terminal string) *tillDay {
 }
 
 // brand is a brand's part of the day, made if it is missing; valid until the next call.
-func (d *storeDay) brand(id string) *BrandDay {
+func (d *storeDay) brand(id string) *brandDay {
 	for i := range d.Brands {
 		if d.Brands[i].Brand == id {
 			return &d.Brands[i]
 		}
 	}
-	d.Brands = append(d.Brands, BrandDay{Brand: id})
+	d.Brands = append(d.Brands, brandDay{Brand: id})
 	return &d.Brands[len(d.Brands)-1]
 }
 

@@ -5,8 +5,12 @@ import (
 	"sync"
 )
 
-// maxCachedDays bounds the cache: some megabytes.
-const maxCachedDays = 10_000
+// maxCachedDays bounds the cache: some megabytes. uncached is for how many batches it is not used after it was out of date: where several
+// processes decide, it mostly is.
+const (
+	maxCachedDays = 10_000
+	uncached      = 100
+)
 
 // dayCache holds the stores' days as the last batches left them, so that the next batch need not read them: every batch changes those of
 // nearly every store that sells. What is cached may be out of date, where another process decides too or a Z-report has
@@ -14,6 +18,7 @@ const maxCachedDays = 10_000
 type dayCache struct {
 	mu   sync.Mutex
 	days map[string]*storeDay
+	off  int // batches to come that must not use it
 }
 
 // get is a copy of a cached day, to be changed; nil if it is not cached.
@@ -38,11 +43,26 @@ func (c *dayCache) put(days []*storeDay) {
 	}
 }
 
-// clear forgets everything.
-func (c *dayCache) clear() {
+// usable says whether the next batch may use the cache.
+func (c *dayCache) usable() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.days = nil
+	c.off = max(c.off-1, 0)
+	return c.off == 0
+}
+
+// outOfDate forgets everything, for a while.
+func (c *dayCache) outOfDate() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.days, c.off = nil, uncached
+}
+
+// forget drops a day that was changed by something else than a batch.
+func (c *dayCache) forget(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.days, id)
 }
 
 // clone is a copy that shares nothing that changes.

@@ -129,7 +129,7 @@ func TestVerdictOfReturn(t *testing.T) {
 			t.Fatalf("originals %+v, want %+v", got, want)
 		}
 	}
-	if sum := s.total("aurora", today); sum != (BrandDay{"aurora", 1000, 650, 1}) {
+	if sum := s.total("aurora", today); sum != (brandDay{"aurora", 1000, 650, 1}) {
 		t.Errorf("totals %+v", sum)
 	}
 }
@@ -156,7 +156,7 @@ func TestRepeats(t *testing.T) {
 	if n := len(s.told()); n != 1 {
 		t.Errorf("%d verdicts", n)
 	}
-	if sum := s.total("aurora", today); sum != (BrandDay{"aurora", 1000, 0, 1}) {
+	if sum := s.total("aurora", today); sum != (brandDay{"aurora", 1000, 0, 1}) {
 		t.Errorf("totals %+v", sum)
 	}
 	s.mustBalance()
@@ -279,7 +279,7 @@ func TestStaleCache(t *testing.T) {
 	other.deliver(sale("t1", "2", 2, 1, 500))
 	s.intake.Store(other.intake.Load())
 	s.deliver(sale("t1", "3", 3, 1, 70))
-	if sum := s.total("aurora", today); sum != (BrandDay{"aurora", 1570, 0, 3}) {
+	if sum := s.total("aurora", today); sum != (brandDay{"aurora", 1570, 0, 3}) {
 		t.Errorf("totals %+v", sum)
 	}
 }

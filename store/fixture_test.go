@@ -46,7 +46,7 @@ type shop struct {
 	*Service
 	t      tester
 	intake atomic.Uint64 // the last sequence given out
-	clock  *clock
+	time   *clock
 }
 
 // clock is a clock that a test moves.
@@ -73,10 +73,10 @@ func openOn(t tester, db docdb.DB) *shop {
 	t.Helper()
 	keys, err := seal.NewKeyring(make([]byte, seal.KeySize))
 	must(t, err)
-	s := &shop{t: t, clock: &clock{}}
-	s.clock.now.Store(int64(noon))
+	s := &shop{t: t, time: &clock{}}
+	s.time.now.Store(int64(noon))
 	s.Service, err = New(context.Background(), Deps{
-		DB: db, Clock: s.clock, Log: slog.New(slog.DiscardHandler), Keys: keys,
+		DB: db, Clock: s.time, Log: slog.New(slog.DiscardHandler), Keys: keys,
 		WaitIntake: func(context.Context) (uint64, error) { return s.intake.Load(), nil },
 	})
 	must(t, err)
@@ -201,9 +201,9 @@ func (s *shop) told() []storeevent.Verdict {
 }
 
 // total is what a brand sold on a date in all stores together.
-func (s *shop) total(brand string, date when.Date) BrandDay {
+func (s *shop) total(brand string, date when.Date) brandDay {
 	s.t.Helper()
-	sum := BrandDay{Brand: brand}
+	sum := brandDay{Brand: brand}
 	for d, err := range s.days.Each(context.Background(), s.db, docdb.Query{}) {
 		must(s.t, err)
 		for _, b := range d.Brands {

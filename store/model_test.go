@@ -87,8 +87,8 @@ func (m *model) back(eventID string, line int) (qty, amount int64) {
 	return qty, amount
 }
 
-func (m *model) total(brand string, date when.Date) BrandDay {
-	sum := BrandDay{Brand: brand}
+func (m *model) total(brand string, date when.Date) brandDay {
+	sum := brandDay{Brand: brand}
 	for _, e := range m.order {
 		if e.status != storeevent.StatusApplied || e.tx.BusinessDate != date {
 			continue
@@ -145,7 +145,7 @@ func drawTransactions(t *rapid.T) []storeevent.Transaction {
 			again := rapid.SampledFrom(txs).Draw(t, "of")
 			if rapid.IntRange(0, 3).Draw(t, "contradiction") == 0 {
 				again.BusinessDate = rapid.SampledFrom(dates).Draw(t, "other date")
-				again = with(again, storeevent.Line{Line: 9, SKU: "tea", Brand: "aurora", Qty: 1, UnitPrice: 7, Paid: 7})
+				again = with(again, storeevent.Line{Line: 10 + len(again.Lines), SKU: "tea", Brand: "aurora", Qty: 1, UnitPrice: 7, Paid: 7})
 			}
 			txs = append(txs, again)
 			continue

@@ -42,11 +42,12 @@ func (s *Service) decide(ctx context.Context, items []stream.Item, replay bool) 
 // date, once more on stored ones.
 func (s *Service) transact(ctx context.Context, deliveries []delivery, replay bool, do func(context.Context, docdb.Session, *batch) error) error {
 	var b *batch
+	cached := s.cache.usable()
 	attempt := func(ctx context.Context, tx docdb.Session) error {
-		fresh := b != nil // not the first attempt
+		stored := !cached || b != nil // an engine may call it again too
 		var err error
 		if b, err = s.load(ctx, tx, deliveries, replay); err == nil {
-			err = s.loadDays(ctx, tx, b, deliveries, fresh)
+			err = s.loadDays(ctx, tx, b, deliveries, stored)
 		}
 		if err != nil {
 			return err
@@ -54,11 +55,11 @@ func (s *Service) transact(ctx context.Context, deliveries []delivery, replay bo
 		return do(ctx, tx, b)
 	}
 	err := s.db.Tx(ctx, attempt)
-	if fault.Is(err, fault.Conflict) {
+	if cached && fault.Is(err, fault.Conflict) {
+		s.cache.outOfDate()
 		err = s.db.Tx(ctx, attempt)
 	}
 	if err != nil {
-		s.cache.clear()
 		return err
 	}
 	s.cache.put(b.changedDays())
@@ -82,7 +83,7 @@ func read(item stream.Item, d *delivery) error {
 // repeats. The stores' days are for loadDays.
 func (s *Service) load(ctx context.Context, tx docdb.Session, deliveries []delivery, replay bool) (*batch, error) {
 	b := &batch{
-		now: s.Clock.Now(), replay: replay, events: make(map[string]*event, len(deliveries)), days: map[string]*dayEntry{},
+		now: s.clock.Now(), replay: replay, events: make(map[string]*event, len(deliveries)), days: map[string]*dayEntry{},
 		made: make([]*event, 0, len(deliveries)), verdicts: make([]any, 0, len(deliveries)),
 	}
 	ids := make([]string, 0, len(deliveries))

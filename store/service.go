@@ -34,13 +34,15 @@ type Deps struct {
 // Service is the shop domain. Its methods are safe for concurrent use, and check no permissions: that is the edge's.
 type Service struct {
 	collections
-	Deps
-	db        docdb.DB
-	log       *slog.Logger
-	outbox    *stream.Outbox
-	dead      *stream.DeadLetters
-	directory *directory
-	cache     dayCache
+	db         docdb.DB
+	clock      when.Clock
+	log        *slog.Logger
+	keys       *seal.Keyring
+	waitIntake func(ctx context.Context) (seq uint64, err error)
+	outbox     *stream.Outbox
+	dead       *stream.DeadLetters
+	directory  *directory
+	cache      dayCache
 
 	listenersMu sync.RWMutex
 	listeners   []func(storeevent.Changed)
@@ -49,8 +51,8 @@ type Service struct {
 // New opens the domain on its database.
 func New(ctx context.Context, deps Deps) (*Service, error) {
 	s := &Service{
-		collections: defineCollections(), Deps: deps, db: deps.DB, log: deps.Log.With("part", "store"),
-		outbox: stream.NewOutbox(deps.DB), dead: stream.NewDeadLetters(deps.DB), directory: newDirectory(),
+		collections: defineCollections(), db: deps.DB, clock: deps.Clock, log: deps.Log.With("part", "store"), keys: deps.Keys,
+		waitIntake: deps.WaitIntake, outbox: stream.NewOutbox(deps.DB), dead: stream.NewDeadLetters(deps.DB), directory: newDirectory(),
 	}
 	if err := s.db.Ensure(ctx, append(s.schemas(), s.outbox.Schema(), s.dead.Schema())...); err != nil {
 		return nil, fmt.Errorf("store: %w", err)

@@ -112,7 +112,7 @@ func (s *Service) ChangeStore(ctx context.Context, id string, c StoreChange) (st
 		if err != nil {
 			return storeevent.Changed{}, err
 		}
-		if err := doc.change(c, u, s.Clock.Now()); err != nil {
+		if err := doc.change(c, u, s.clock.Now()); err != nil {
 			return storeevent.Changed{}, err
 		}
 		changed, err := s.saveStores(ctx, tx, u, doc)

@@ -217,7 +217,7 @@ func (s *Service) importRows(ctx context.Context, rows []storeRow, allowed func(
 		if err != nil {
 			return storeevent.Changed{}, err
 		}
-		now := s.Clock.Now()
+		now := s.clock.Now()
 		for _, row := range rows {
 			created, err := d.take(row, allowed, now)
 			switch {

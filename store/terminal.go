@@ -51,7 +51,7 @@ func (s *Service) ReplaceSecret(ctx context.Context, store, id string) (*Termina
 // keepTerminal stores the terminal that find makes or reads, with a new secret.
 func (s *Service) keepTerminal(ctx context.Context, store, id string, find func(context.Context, docdb.Session) (*terminalDoc, error)) (*Terminal, error) {
 	t := &Terminal{ID: id, Store: store, Secret: base64.RawURLEncoding.EncodeToString(seal.NewKey())}
-	sealed := seal.Seal(s.Keys.Key(terminalKey), []byte(t.Secret), id)
+	sealed := seal.Seal(s.keys.Key(terminalKey), []byte(t.Secret), id)
 	err := s.change(ctx, func(ctx context.Context, tx docdb.Session) (storeevent.Changed, error) {
 		doc, err := find(ctx, tx)
 		if err != nil {
@@ -63,6 +63,7 @@ func (s *Service) keepTerminal(ctx context.Context, store, id string, find func(
 	if err != nil {
 		return nil, err
 	}
+	s.log.Info("a terminal has a new secret", "terminal", id, "store", store)
 	return t, nil
 }
 
@@ -75,7 +76,7 @@ func (s *Service) Terminal(ctx context.Context, id string) (*Terminal, error) {
 		if err != nil {
 			return nil, err
 		}
-		secret, err := seal.Open(s.Keys.Key(terminalKey), doc.Sealed, id)
+		secret, err := seal.Open(s.keys.Key(terminalKey), doc.Sealed, id)
 		if err != nil {
 			return nil, err
 		}

@@ -70,7 +70,7 @@ func (s *Service) ZReport(ctx context.Context, terminal *Terminal, date when.Dat
 		return ZReport{}, false, err
 	}
 	waiting, cancel := context.WithTimeout(ctx, patience)
-	seq, err := s.WaitIntake(waiting)
+	seq, err := s.waitIntake(waiting)
 	late := waiting.Err() != nil && ctx.Err() == nil
 	cancel()
 	if err != nil && late {
@@ -106,6 +106,7 @@ func (s *Service) ZReport(ctx context.Context, terminal *Terminal, date when.Dat
 		z = a.report()
 		return s.days.SaveMany(ctx, tx, []*storeDay{day})
 	})
+	s.cache.forget(id)
 	return z, err == nil, err
 }
 
@@ -143,7 +144,7 @@ func (s *Service) appendAnswer(ctx context.Context, tx docdb.Session, day *store
 	till.Answers++
 	a := &zAnswer{
 		Doc: docdb.Doc{ID: zAnswerID(till.Terminal, day.Date, till.Answers)}, Store: day.Store, Terminal: till.Terminal, Date: day.Date,
-		Sequence: seq, Position: till.Position, At: s.Clock.Now(), Claim: *till.Claim, Counted: till.Counted, Open: till.Open,
+		Sequence: seq, Position: till.Position, At: s.clock.Now(), Claim: *till.Claim, Counted: till.Counted, Open: till.Open,
 		NotApplied: []NotApplied{},
 	}
 	if till.Open > 0 {
@@ -181,7 +182,7 @@ func (s *Service) answerAgain(ctx context.Context, tx docdb.Session, day *storeD
 func (s *Service) Gaps(ctx context.Context, terminal *Terminal) (gaps []Range, last int64, err error) {
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if _, err := s.WaitIntake(waiting); err != nil && waiting.Err() == nil {
+	if _, err := s.waitIntake(waiting); err != nil && waiting.Err() == nil {
 		return nil, 0, err
 	}
 	var ranges []Range

@@ -70,7 +70,7 @@ func (s *shop) answerCount(terminal string) (n int) {
 func TestZReportUndecided(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	s.WaitIntake = func(ctx context.Context) (uint64, error) {
+	s.waitIntake = func(ctx context.Context) (uint64, error) {
 		<-ctx.Done()
 		return 0, ctx.Err()
 	}
@@ -208,29 +208,29 @@ func TestAuditFinds(t *testing.T) {
 		return ids
 	}
 	for name, c := range map[string]struct {
-		spoil func(t *testing.T, s *shop)
+		spoil func(s *shop)
 		want  []string
 	}{
-		"nothing": {func(*testing.T, *shop) {}, nil},
-		"an item without an outcome": {func(t *testing.T, s *shop) {
+		"nothing": {func(*shop) {}, nil},
+		"an item without an outcome": {func(s *shop) {
 			items := s.message(sale("t1", "7", 7, 1, 5), sale("t1", "8", 8, 1, 5))
 			s.redeliver(items[:1])
 		}, []string{"E3"}},
-		"a message without an outcome": {func(t *testing.T, s *shop) {
+		"a message without an outcome": {func(s *shop) {
 			s.message(sale("t1", "7", 7, 1, 5))
 			s.deliver(sale("t1", "8", 8, 1, 5))
 		}, []string{"E3"}},
-		"an item with two outcomes": {func(t *testing.T, s *shop) {
+		"an item with two outcomes": {func(s *shop) {
 			must(t, s.repeats.Insert(ctx, s.db, &repeat{Doc: doc("x"), Status: storeevent.StatusDuplicate, IntakeSeq: 1, Of: 2}))
 		}, []string{"E3"}},
-		"a lost record": {func(t *testing.T, s *shop) { must(t, s.records.Delete(ctx, s.db, s1)) }, []string{"E2", "E3", "E7"}},
-		"a wrong total": {func(t *testing.T, s *shop) {
+		"a lost record": {func(s *shop) { must(t, s.records.Delete(ctx, s.db, s1)) }, []string{"E2", "E3", "E7"}},
+		"a wrong total": {func(s *shop) {
 			day, err := s.days.Get(ctx, s.db, "s1/2026-11-20")
 			must(t, err)
 			day.brand("aurora").Sales++
 			must(t, s.days.Replace(ctx, s.db, day))
 		}, []string{"E2"}},
-		"a changed answer": {func(t *testing.T, s *shop) {
+		"a changed answer": {func(s *shop) {
 			a, err := s.answers.Get(ctx, s.db, zAnswerID("t1", today, 1))
 			must(t, err)
 			a.NotApplied = nil
@@ -243,7 +243,7 @@ func TestAuditFinds(t *testing.T) {
 			s.deliver(sale("t1", "1", 1, 4, 1000), giveBack("t1", "1", 2, "pos/t1/sale/none", 1, 250))
 			s.zReport("t1", today, Tally{})
 			s.deliver(sale("t1", "2", 3, 1, 5))
-			c.spoil(t, s)
+			c.spoil(s)
 			if got := failing(t, s); !slices.Equal(got, c.want) {
 				t.Errorf("failing: %v, want %v", got, c.want)
 			}
@@ -276,7 +276,7 @@ func TestStoreless(t *testing.T) {
 		tx.EventID = OrderEventID("aurora", "tmall", storeevent.Sale, tx.OrderNo, "")
 		s.deliver(with(tx))
 	}
-	if sum := s.total("aurora", today); sum != (BrandDay{"aurora", 1000, 0, 10}) {
+	if sum := s.total("aurora", today); sum != (brandDay{"aurora", 1000, 0, 10}) {
 		t.Errorf("totals %+v", sum)
 	}
 	s.mustBalance()
