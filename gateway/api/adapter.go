@@ -27,8 +27,13 @@ func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 	path := strings.NewReplacer("{", ":", "}", "").Replace(op.Path)
 	a.s.app.Add(op.Method, path, func(c *fiber.Ctx) error {
 		ctx, cancel := a.s.requestContext(c, timeout)
-		defer cancel()
-		handler(&call{s: a.s, op: op, fiber: c, ctx: ctx})
+		streams := false
+		defer func() {
+			if !streams {
+				cancel()
+			}
+		}()
+		handler(&call{s: a.s, op: op, fiber: c, ctx: ctx, cancel: cancel, streams: &streams})
 		return nil
 	})
 }
@@ -45,6 +50,9 @@ type call struct {
 	op    *huma.Operation
 	fiber *fiber.Ctx
 	ctx   context.Context
+
+	cancel  context.CancelFunc // ends ctx
+	streams *bool              // the answer's body is still written after the handler, so that its writer ends ctx
 
 	body    []byte // the whole body, read at most once
 	bodyErr error
@@ -133,10 +141,16 @@ func (c *call) WithContext(ctx context.Context) huma.Context {
 	return &next
 }
 
-// StreamBody answers with a body that is written while it is made (server-sent events); huma calls it.
+// StreamBody answers with a body that is written while it is made (server-sent events); huma calls it. It ends with the
+// operation's time, or when the server is shut down.
 func (c *call) StreamBody(write func(io.Writer)) {
-	conn := c.fiber.Context().Conn()
-	c.fiber.Context().SetBodyStreamWriter(func(w *bufio.Writer) { write(&streamWriter{w, conn}) })
+	*c.streams = true
+	conn, stop := c.fiber.Context().Conn(), context.AfterFunc(c.s.serving, c.cancel)
+	c.fiber.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+		defer c.cancel()
+		defer stop()
+		write(&streamWriter{w, conn})
+	})
 }
 
 // streamWriter flushes what is written to a stream, and moves its connection's deadline.

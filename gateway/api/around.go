@@ -70,7 +70,7 @@ func (s *Server) around(c *fiber.Ctx) error {
 	}
 	if s.log.Enabled(c.UserContext(), level) {
 		s.log.LogAttrs(c.UserContext(), level, "request", slog.String("method", c.Method()), slog.String("route", route),
-			slog.Int("status", status), slog.Duration("took", took), slog.String("request_id", id))
+			slog.Int("status", status), slog.Float64("took_ms", float64(took.Microseconds())/1000), slog.String("request_id", id))
 	}
 	return err
 }

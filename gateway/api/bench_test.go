@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ func BenchmarkReceipts(b *testing.B) {
 	for _, size := range []int{1, 100} {
 		b.Run(strconv.Itoa(size), func(b *testing.B) {
 			sh := newShop(b, false)
+			sh.Server.log = slog.New(slog.DiscardHandler)
 			client := &fasthttp.HostClient{Addr: strings.TrimPrefix(sh.url, "http://"), MaxConns: connections}
 			var next atomic.Int64
 			b.SetParallelism(connections / runtime.GOMAXPROCS(0))

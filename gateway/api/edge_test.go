@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/sse"
 
 	"scrm/gateway/kit/fault"
 )
@@ -212,6 +213,56 @@ func TestBuffersAreNotShared(t *testing.T) {
 		if v := fmt.Sprintf("%04d-abcdefghijklmnop", i); seen[v] != 4 {
 			t.Errorf("%s was kept %d times of 4", v, seen[v])
 		}
+	}
+}
+
+// TestServerSentEvents reads a stream that goes on after its handler has returned, until the server is shut down.
+func TestServerSentEvents(t *testing.T) {
+	t.Parallel()
+	more, ended := make(chan struct{}), make(chan struct{})
+	type event struct{ N int }
+	e := newEdge(t, nil, func(s *Server) {
+		sse.Register(s.api, huma.Operation{Method: http.MethodGet, Path: "/v1/events", OperationID: "events"}, map[string]any{"message": event{}},
+			func(ctx context.Context, _ *struct{}, send sse.Sender) {
+				defer close(ended)
+				for n := 1; ; n++ {
+					if err := send.Data(event{n}); err != nil {
+						t.Error(err)
+					}
+					select {
+					case <-more:
+					case <-ctx.Done():
+						return
+					}
+				}
+			})
+	})
+	resp, err := http.Get(e.url + "/v1/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	next := func() string {
+		for lines.Scan() {
+			if text, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				return text
+			}
+		}
+		return "end"
+	}
+	for _, want := range []string{`{"N":1}`, `{"N":2}`} {
+		if got := next(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		if want == `{"N":1}` {
+			more <- struct{}{}
+		}
+	}
+	e.endStream()
+	<-ended
+	if got := next(); got != "end" {
+		t.Errorf("after the shutdown: %s", got)
 	}
 }
 

@@ -57,8 +57,8 @@ type Server struct {
 	contents  *contents
 	forgotten atomic.Pointer[string] // the day before which kept answers were deleted
 
-	base context.Context // of every request; ends when the server is shut down
-	stop context.CancelFunc
+	base, serving   context.Context // base is every request's and ends when they have had time to end; serving ends before it
+	stop, endStream context.CancelFunc
 }
 
 // New makes a server and, at the first start, the user admin.
@@ -66,6 +66,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 	setUpHuma()
 	s := &Server{Config: config, log: config.Log, metrics: newMetrics(), contents: newContents(config.Keys)}
 	s.base, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	s.serving, s.endStream = context.WithCancel(s.base)
 	if err := config.DB.Ensure(ctx, schemas()...); err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
@@ -108,8 +109,9 @@ func (s *Server) Serve(listener net.Listener) error {
 	return nil
 }
 
-// Shutdown stops listening and waits for the requests under way, as long as ctx allows; then their contexts end.
+// Shutdown stops listening, ends streams, and waits for the requests under way, as long as ctx allows; then their contexts end.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.endStream()
 	err := s.app.ShutdownWithContext(ctx)
 	s.stop()
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {

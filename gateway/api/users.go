@@ -25,7 +25,7 @@ func (s *Server) registerAuth() {
 		Method: http.MethodPost, Path: "/v1/users", ID: "create-user", Tag: "Sign-in", Summary: "Make a user",
 		Description: "Platform admins make any user; brand HQ those of its brand, of its stores and guides where brand narrows them to it; dealer admins " +
 			"those of their dealer, its stores and guides; store managers those of their store's guides.",
-		Status:      http.StatusCreated, Creates: true,
+		Status: http.StatusCreated, Creates: true,
 	}, s.createUser)
 	register(s, operation{
 		Method: http.MethodPost, Path: "/v1/users/{username}/password", ID: "set-password", Tag: "Sign-in", Summary: "Set a password",
