@@ -143,8 +143,11 @@ func deriveDate(tx *storeevent.Transaction, env *setting) when.Date {
 // takeLines takes the lines over: their brands must be known, carried by the store at the business time or now, an order's own, and of
 // the transaction's currency.
 func takeLines(tx *storeevent.Transaction, sub *Submission, env *setting) error {
-	if n := len(sub.Lines); n == 0 || n > MaxLines {
-		return fault.New(fault.Invalid, "lines_required", "a transaction has 1 to %d lines", MaxLines).At("lines")
+	if len(sub.Lines) == 0 {
+		return fault.New(fault.Invalid, "lines_required", "a transaction has at least one line").At("lines")
+	}
+	if len(sub.Lines) > MaxLines {
+		return fault.New(fault.Invalid, "too_many_lines", "a transaction has at most %d lines", MaxLines).At("lines")
 	}
 	tx.Lines = make([]storeevent.Line, len(sub.Lines))
 	for i := range sub.Lines {

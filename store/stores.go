@@ -14,8 +14,8 @@ import (
 
 // maxBrands and maxCorners bound a store's lists.
 const (
-	maxBrands  = 50
-	maxCorners = 500
+	maxBrands  = 100
+	maxCorners = 1000
 )
 
 // CarriedBrand is a brand that a store carries, and the region of the brand's tree that the store lies in (empty: none).
