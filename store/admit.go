@@ -79,12 +79,12 @@ func (s *Service) admit(ctx context.Context, terminal *Terminal, sub *Submission
 func (s *Service) markAccepted(ctx context.Context, first map[string]bool) error {
 	err := s.change(ctx, func(ctx context.Context, tx docdb.Session) (storeevent.Changed, error) {
 		var changed storeevent.Changed
-		docs, err := s.brands.GetMany(ctx, tx, docdb.Ids(first)...)
+		docs, err := s.brands.GetMany(ctx, tx, docdb.IDs(first)...)
 		if err != nil {
 			return changed, err
 		}
 		var marked []*brandDoc
-		for _, id := range docdb.Ids(first) {
+		for _, id := range docdb.IDs(first) {
 			if b := docs[id]; b != nil && b.FirstAccepted == 0 {
 				b.FirstAccepted = s.clock.Now()
 				marked = append(marked, b)
@@ -93,7 +93,7 @@ func (s *Service) markAccepted(ctx context.Context, first map[string]bool) error
 		if err := s.brands.SaveMany(ctx, tx, marked); err != nil {
 			return changed, err
 		}
-		for _, id := range docdb.Ids(first) {
+		for _, id := range docdb.IDs(first) {
 			if docs[id] != nil {
 				changed.Brands = append(changed.Brands, docs[id].fact())
 			}
@@ -101,7 +101,7 @@ func (s *Service) markAccepted(ctx context.Context, first map[string]bool) error
 		return changed, nil
 	})
 	if err == nil {
-		s.log.Info("brands accept their first transaction: nothing can be dated back any more", "brands", docdb.Ids(first))
+		s.log.Info("brands accept their first transaction: nothing can be dated back any more", "brands", docdb.IDs(first))
 	}
 	return err
 }

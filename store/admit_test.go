@@ -71,6 +71,7 @@ func TestAdmitRefuses(t *testing.T) {
 		"seq":                    {receipt, "t1", func(s *Submission) { s.Seq = 0 }, "invalid_seq", "seq"},
 		"guide":                  {receipt, "t1", func(s *Submission) { s.Guide = "g 17" }, "invalid_id", "guide"},
 		"no lines":               {receipt, "t1", func(s *Submission) { s.Lines = nil }, "lines_required", "lines"},
+		"too many lines":         {receipt, "t1", func(s *Submission) { s.Lines = make([]SubmittedLine, MaxLines+1) }, "too_many_lines", "lines"},
 		"brand":                  {receipt, "t1", line(func(l *SubmittedLine) { l.Brand = "nobody" }), "unknown_brand", "lines[0].brand"},
 		"no brand":               {receipt, "t1", line(func(l *SubmittedLine) { l.Brand = "" }), "unknown_brand", "lines[0].brand"},
 		"brand of another store": {receipt, "t2", func(*Submission) {}, "brand_not_carried", "lines[1].brand"},

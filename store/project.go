@@ -183,7 +183,7 @@ func (s *Service) loadDays(ctx context.Context, tx docdb.Session, b *batch, deli
 			want(e.tx, e.IntakeSeq)
 		}
 	}
-	found, err := s.days.GetMany(ctx, tx, docdb.Ids(ids)...)
+	found, err := s.days.GetMany(ctx, tx, docdb.IDs(ids)...)
 	for id, doc := range found {
 		b.days[id] = &dayEntry{storeDay: doc}
 	}

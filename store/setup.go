@@ -161,7 +161,7 @@ func (s *Service) saveStores(ctx context.Context, tx docdb.Session, u *setUp, do
 		}
 	}
 	var brands []*brandDoc
-	for _, id := range docdb.Ids(touched) {
+	for _, id := range docdb.IDs(touched) {
 		brands = append(brands, u.brands[id])
 	}
 	if err := s.brands.SaveMany(ctx, tx, brands); err != nil {

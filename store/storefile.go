@@ -337,7 +337,7 @@ func (d *importing) addRegions(carried []CarriedBrand) {
 // changed are the stores to be saved, by id.
 func (d *importing) changed() []*storeDoc {
 	var out []*storeDoc
-	for _, id := range docdb.Ids(d.touched) {
+	for _, id := range docdb.IDs(d.touched) {
 		out = append(out, d.stores[id])
 	}
 	return out
