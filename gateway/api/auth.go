@@ -119,7 +119,7 @@ var errLogin = fault.New(fault.Unauthenticated, "wrong_credentials", "the user n
 
 // login checks a password and begins a session. from is the client's address, by which guessing is slowed down.
 func (a *auth) login(ctx context.Context, name, password, from string) (*user, string, error) {
-	if userName.MatchString(name) == false {
+	if !userName.MatchString(name) {
 		name = "" // takes the same way, and finds nobody
 	}
 	if err := a.throttled(ctx, name, from); err != nil {
