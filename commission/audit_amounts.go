@@ -62,7 +62,7 @@ func (a *auditor) salesOf(ctx context.Context, page []*Booking) (map[string]*Boo
 			set[sale] = true
 		}
 	}
-	return a.s.repo.bookings.GetMany(ctx, a.s.deps.DB, docdb.Ids(set)...)
+	return a.s.repo.bookings.GetMany(ctx, a.s.deps.DB, docdb.IDs(set)...)
 }
 
 // checkReturned checks that a sale's line nets zero for every role once all that was sold is back; as long as one of its

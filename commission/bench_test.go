@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 
+	"scrm/gateway/kit/docdb"
+	"scrm/gateway/kit/docdb/docdbtest"
 	"scrm/gateway/kit/stream"
 	"scrm/gateway/kit/when"
 	"scrm/store/storeevent"
@@ -29,10 +31,15 @@ func made(t tester, n, from, stores int, date when.Date) []stream.Item {
 	return items(t, verdicts...)
 }
 
-// BenchmarkProjectSales books transactions of 2.3 lines and three roles, on SQLite, synced.
+// BenchmarkProjectSales books transactions of 2.3 lines and three roles in batches of 1,000, synced.
 func BenchmarkProjectSales(b *testing.B) {
+	b.Run("sqlite", func(b *testing.B) { benchmarkProjectSales(b, docdbtest.SQLite(b)) })
+	b.Run("mongo", func(b *testing.B) { benchmarkProjectSales(b, docdbtest.Mongo(b)) })
+}
+
+func benchmarkProjectSales(b *testing.B, db docdb.DB) {
 	const batch = 1000
-	s := openSQLite(b, newWorld("aurora"))
+	s := open(b, db, newWorld("aurora"))
 	makePlan(b, s, "aurora", day("2026-01-01"), simple())
 	batches := make([][]stream.Item, (b.N+batch-1)/batch)
 	for i := range batches {
@@ -46,4 +53,31 @@ func BenchmarkProjectSales(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tx/s")
+}
+
+// BenchmarkClose closes a day of 22,000 payees (20,000 guides and the managers of 2,000 stores), from the freeze to the last
+// statement, on SQLite, synced; the time follows the payees, not the transactions. Booking the day takes its time: run it with
+// -benchtime 1x.
+func BenchmarkClose(b *testing.B) {
+	for _, transactions := range []int{100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("%dtx", transactions), func(b *testing.B) {
+			const batch = 1000
+			w := newWorld("aurora")
+			b.StopTimer()
+			for range b.N {
+				s := openSQLite(b, w)
+				makePlan(b, s, "aurora", day("2026-01-01"), simple())
+				for n := 0; n < transactions; n += batch {
+					if later, err := s.ProjectSales(b.Context(), made(b, batch, n, 2000, "2026-11-20")); err != nil || len(later) > 0 {
+						b.Fatal(later, err)
+					}
+				}
+				b.StartTimer()
+				c := closeThrough(b, s, "aurora", "2026-11-20")
+				b.StopTimer()
+				b.ReportMetric(float64(c.Statements), "statements")
+				b.ReportMetric(float64(c.Entries), "entries")
+			}
+		})
+	}
 }

@@ -28,7 +28,7 @@ func (s *Service) openBooks(ctx context.Context, tx docdb.Session, events []*eve
 			set[e.verdict.Lines[i].Brand] = true
 		}
 	}
-	brands := docdb.Ids(set)
+	brands := docdb.IDs(set)
 	ledgers, err := s.repo.ledgers.GetMany(ctx, tx, brands...)
 	if err != nil {
 		return nil, err

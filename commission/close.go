@@ -23,11 +23,12 @@ type Close struct {
 	Page       int              `json:"page,omitempty"`       // the first page of totals whose statements are not written
 	MinPayout  int64            `json:"min_payout,omitempty"` // of the plan in force at the day's end
 	Statements int64            `json:"statements"`
-	Accrued    int64            `json:"accrued"` // Σ lines of the statements, minor units as all amounts
-	Settled    int64            `json:"settled"` // Σ paid
-	Carried    int64            `json:"carried"` // Σ carried out
-	Entries    int64            `json:"entries"` // control totals: how many entries were booked on the day …
-	Amount     int64            `json:"amount"`  // … and their sum
+	Accrued    int64            `json:"accrued"`         // Σ lines of the statements, minor units as all amounts
+	Settled    int64            `json:"settled"`         // Σ paid
+	Carried    int64            `json:"carried"`         // Σ carried out
+	Entries    int64            `json:"entries"`         // control totals: how many entries were booked on the day …
+	Amount     int64            `json:"amount"`          // … and their sum
+	Empty      bool             `json:"empty,omitempty"` // nothing was booked up to the day when it was to be closed, so it stayed open
 	FrozenAt   when.Instant     `json:"frozen_at,omitempty"`
 	ClosedAt   when.Instant     `json:"closed_at,omitempty"`
 }
@@ -87,8 +88,9 @@ func (s *Service) CloseOf(ctx context.Context, brand string, date when.Date) (Cl
 	if err != nil {
 		return Close{}, err
 	}
-	if c := found[closeID(brand, date)]; c != nil {
-		return *c, nil
+	kept := found[closeID(brand, date)]
+	if kept != nil && !kept.Empty {
+		return *kept, nil
 	}
 	l, err := s.repo.ledger(ctx, s.deps.DB, brand)
 	if err != nil {
@@ -99,7 +101,8 @@ func (s *Service) CloseOf(ctx context.Context, brand string, date when.Date) (Cl
 	case date <= l.Closed: // idle, or before the first booking
 	case date <= l.Asked:
 		c.Status = Running
-	case l.Frozen == "" && (l.First == "" || date < l.First): // nothing that could be closed
+	case kept != nil:
+		return *kept, nil
 	default:
 		return Close{}, fault.New(fault.NotFound, "unknown_close", "nobody has closed this day, or asked to")
 	}
@@ -186,11 +189,32 @@ func (s *Service) advance(ctx context.Context, tx docdb.Session, brand string, a
 	if l.Frozen != "" {
 		from = l.Frozen.Add(1)
 	}
-	if from == "" || from > l.Asked {
-		l.Asked = ""
-		return progress{done: true}, s.repo.ledgers.Replace(ctx, tx, l)
+	if from != "" && from <= l.Asked {
+		return s.freeze(ctx, tx, l, from)
 	}
-	return s.freeze(ctx, tx, l, from)
+	if l.Frozen == "" {
+		c, err := s.beginClose(ctx, tx, brand, l.Asked)
+		if err != nil {
+			return progress{}, err
+		}
+		c.Status, c.Empty, c.ClosedAt = Closed, true, s.deps.Clock.Now()
+		if err := s.repo.closes.Replace(ctx, tx, c); err != nil {
+			return progress{}, err
+		}
+	}
+	l.Asked = ""
+	return progress{done: true}, s.repo.ledgers.Replace(ctx, tx, l)
+}
+
+// beginClose is a close to be stored: a new one, or in the place of one that was made when there was nothing to close.
+func (s *Service) beginClose(ctx context.Context, tx docdb.Session, brand string, date when.Date) (*Close, error) {
+	id := closeID(brand, date)
+	found, err := s.repo.closes.GetMany(ctx, tx, id)
+	c := &Close{Doc: docdb.Doc{ID: id}, Brand: brand, Date: date}
+	if old := found[id]; old != nil {
+		c.Doc = old.Doc
+	}
+	return c, err
 }
 
 // freeze freezes the first open day on which there is something to do, and with it closes the idle days from the first open
@@ -211,10 +235,12 @@ func (s *Service) freeze(ctx context.Context, tx docdb.Session, l *ledger, from 
 		l.Frozen, l.Closed = last, last
 	} else {
 		l.Frozen, l.Closed = busy, busy.Add(-1)
-		if err := s.freezeDay(ctx, tx, &Close{
-			Doc: docdb.Doc{ID: closeID(brand, busy)}, Brand: brand, Date: busy, Status: Running, Step: stepStatements,
-			MinPayout: minimum.on(busy), FrozenAt: now,
-		}); err != nil {
+		c, err := s.beginClose(ctx, tx, brand, busy)
+		if err != nil {
+			return progress{}, err
+		}
+		c.Status, c.Step, c.MinPayout, c.FrozenAt = Running, stepStatements, minimum.on(busy), now
+		if err := s.freezeDay(ctx, tx, c); err != nil {
 			return progress{}, err
 		}
 	}
@@ -229,7 +255,7 @@ func (s *Service) freeze(ctx context.Context, tx docdb.Session, l *ledger, from 
 	return next, s.repo.ledgers.Replace(ctx, tx, l)
 }
 
-// freezeDay freezes a day's shards, makes those that are missing, and begins the day's close with their sums.
+// freezeDay freezes a day's shards, makes those that are missing, and stores the day's close with their sums.
 func (s *Service) freezeDay(ctx context.Context, tx docdb.Session, c *Close) error {
 	all, err := s.allShards(ctx, tx, c.Brand, c.Date)
 	if err != nil {
@@ -243,7 +269,7 @@ func (s *Service) freezeDay(ctx context.Context, tx docdb.Session, c *Close) err
 	if err := s.repo.shards.SaveMany(ctx, tx, all); err != nil {
 		return err
 	}
-	return s.repo.closes.Insert(ctx, tx, c)
+	return s.repo.closes.Replace(ctx, tx, c)
 }
 
 // busyDay is the first day from one to another on which something is booked, settles or can be paid, "" if there is none.

@@ -32,12 +32,16 @@
 //
 // # How it is stored
 //
-//   - bookings: one document per event, found again by statement (brand, settlement day, payee) and by the sale it returns.
-//   - totals: per brand, settlement day, payee and lane a sum and a count, raised by every batch. A lane belongs to a process, so
-//     that processes do not wait for each other on a busy payee; the close adds the few lanes up.
-//   - shards: per brand, booking day and lane the control totals, and whether the day is open. Every batch raises one, in the
-//     transaction in which it books.
+//   - bookings: one document per event with all its entries, found again by the sale that it takes back.
+//   - totals: what each payee's entries of a settlement day sum to, many payees to a page (page documents are what a batch
+//     writes, so that it writes few). slips: what each batch added to a page, and by which events; they are how a statement's lines
+//     are found, and never change.
+//   - shards: the control totals of a booking day, and whether the day is open. Every batch raises one, in the transaction in which
+//     it books.
 //   - ledgers: per brand the one document that says how far days are frozen and closed and how many plans there are. Whoever makes
 //     a day's shards, freezes days or adds a plan writes it, so that two of them cannot overlook each other.
 //   - closes, statements, carries: what closing leaves behind. See docs/decisions/0009-closing.md.
+//
+// Totals and shards exist once per lane. A process keeps to one lane, so that processes do not wait for each other; the close
+// adds the few lanes up.
 package commission

@@ -249,11 +249,19 @@ func TestWhatIsMissingOfABrandIsNotAnError(t *testing.T) {
 	if err != nil || len(booked) != 2 || len(booked[v.EventID]) != 0 {
 		t.Errorf("booked %v, %v", booked, err)
 	}
-	if c, err := s.CloseThrough(t.Context(), "aurora", "2026-11-21"); err != nil || c.Status != Closed {
-		t.Errorf("close %+v, %v", c, err)
+	for range 2 {
+		if c, err := s.CloseThrough(t.Context(), "aurora", "2026-11-21"); err != nil || c.Status != Closed || !c.Empty {
+			t.Errorf("close %+v, %v", c, err)
+		}
 	}
 	l, err := s.repo.ledger(t.Context(), s.deps.DB, "aurora")
-	if err != nil || l.Frozen != "" || l.First != when.Date("") {
+	if err != nil || l.Frozen != "" || l.First != when.Date("") || l.Asked != "" {
 		t.Errorf("ledger %+v, %v", l, err)
+	}
+	// Nothing was there to be frozen, so that the past is open as before.
+	makePlan(t, s, "aurora", day("2026-01-01"), simple())
+	project(t, s, sale("2", "2026-11-21", "aurora", 10_000))
+	if c := closeThrough(t, s, "aurora", "2026-11-21"); c.Empty || c.Entries != 3 || c.Statements != 3 {
+		t.Errorf("close %+v", c)
 	}
 }

@@ -17,7 +17,7 @@ const lanes = 16
 
 // pages is over how many pages the payees of a settlement day are spread. A page is all documents whose ids begin with it, so
 // that it may be divided further; but what is on one page must stay on it.
-const pages = 64
+const pages = 32
 
 // pageOf is the page that a payee's totals and lines stand on.
 func pageOf(p Payee) int {

@@ -56,7 +56,7 @@ func (e *environment) start(ctx context.Context) (*running, error) {
 func (r *running) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	return errors.Join(r.App.Stop(ctx), r.dir.release())
+	return errors.Join(r.Stop(ctx), r.dir.release())
 }
 
 // while starts a server, runs do, and stops it.

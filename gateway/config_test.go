@@ -93,7 +93,7 @@ func TestDataDirIsHeldByOne(t *testing.T) {
 	if err := first.announce("http://127.0.0.1:1"); err != nil {
 		t.Fatal(err)
 	}
-	var held *errHeld
+	var held *heldError
 	if _, err := holdDataDir(dir); !errors.As(err, &held) || held.by.PID != os.Getpid() || held.by.URL != "http://127.0.0.1:1" {
 		t.Fatalf("the second got %v", err)
 	}

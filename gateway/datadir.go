@@ -24,13 +24,13 @@ type holder struct {
 
 const lockFile = "lock"
 
-// errHeld is that another process works on the data directory.
-type errHeld struct {
+// heldError is that another process works on the data directory.
+type heldError struct {
 	dir string
 	by  holder
 }
 
-func (e *errHeld) Error() string {
+func (e *heldError) Error() string {
 	at := ""
 	if e.by.URL != "" {
 		at = ", listening on " + e.by.URL
@@ -38,7 +38,7 @@ func (e *errHeld) Error() string {
 	return fmt.Sprintf("data directory %s: another process works on it (pid %d%s); one at a time", e.dir, e.by.PID, at)
 }
 
-// holdDataDir makes the data directory where there is none, and takes its lock; *errHeld if another process has it.
+// holdDataDir makes the data directory where there is none, and takes its lock; *heldError if another process has it.
 func holdDataDir(dir string) (*dataDir, error) {
 	if err := makeDataDir(dir); err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func holdDataDir(dir string) (*dataDir, error) {
 	}
 	err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		held := &errHeld{dir: dir}
+		held := &heldError{dir: dir}
 		// Who has just taken it may not have said yet who it is; then the numbers are empty.
 		_ = json.NewDecoder(lock).Decode(&held.by)
 		return nil, errors.Join(held, lock.Close())

@@ -115,9 +115,9 @@ func TestTheWholeWay(t *testing.T) {
 	})
 	t.Run("real servers", func(t *testing.T) {
 		t.Parallel()
-		real := embedded(t)
-		real.MongoURI, real.NATSURL = docdbtest.MongoURI(t), streamtest.Start(t).URL
-		third := play(t, real, options, nil)
+		servers := embedded(t)
+		servers.MongoURI, servers.NATSURL = docdbtest.MongoURI(t), streamtest.Start(t).URL
+		third := play(t, servers, options, nil)
 		third.Run = first.Run
 		if a, b := pretty(t, third), pretty(t, first); a != b {
 			t.Errorf("on real servers:\n%s\nembedded:\n%s", a, b)

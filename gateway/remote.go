@@ -32,7 +32,7 @@ func (e *environment) remotely(ctx context.Context, do func(*remote) error) (err
 	quiet := *e
 	quiet.Listen = "127.0.0.1:0"
 	r, err := quiet.start(ctx)
-	var held *errHeld
+	var held *heldError
 	switch {
 	case errors.As(err, &held) && held.by.URL != "":
 		keys, err := seal.Load(e.MasterKey, masterKeyFile(e.Config))

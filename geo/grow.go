@@ -113,8 +113,8 @@ func within(places []*place, c cell) []*place {
 }
 
 const (
-	// comparable is how many stores are worth comparing with each other before the cell is quartered.
-	comparable = 5 * pageSize
+	// comparisons is how many stores are worth comparing with each other before the cell is quartered.
+	comparisons = 5 * pageSize
 	// deepest is the level, of cells half a metre wide, that is not quartered any more.
 	deepest = 24
 	// settled is the number of stores from which on a cell is worth quartering for their sake.
@@ -136,7 +136,7 @@ func (g *grower) grow(c cell, near []mark, own []*place, left int8) node {
 		left = patience
 	}
 	last := left == 0 || c.level == deepest
-	if last || len(near) <= comparable {
+	if last || len(near) <= comparisons {
 		g.rivals = g.rivals[:0]
 		for i := range near {
 			g.rivals = append(g.rivals, o.rival(g.places[near[i].who]))

@@ -99,7 +99,7 @@ func (r *round) prefetch(ctx context.Context, joins []memberevent.Joined) error 
 	if r.bindings, err = r.repo.bindings.GetMany(ctx, r.tx, ids...); err != nil {
 		return err
 	}
-	if err := r.readPosts(ctx, docdb.Ids(stores)...); err != nil {
+	if err := r.readPosts(ctx, docdb.IDs(stores)...); err != nil {
 		return err
 	}
 	var loads []string
@@ -111,7 +111,7 @@ func (r *round) prefetch(ctx context.Context, joins []memberevent.Joined) error 
 			}
 		}
 	}
-	if err := r.readGuides(ctx, docdb.Ids(recruiters)...); err != nil {
+	if err := r.readGuides(ctx, docdb.IDs(recruiters)...); err != nil {
 		return err
 	}
 	return r.readLoads(ctx, loads...)
@@ -422,7 +422,7 @@ func (r *round) save(ctx context.Context) error {
 
 // savePlaced keeps the marks of provisional bindings up to date.
 func (r *round) savePlaced(ctx context.Context) error {
-	ids := docdb.Ids(r.unplaced)
+	ids := docdb.IDs(r.unplaced)
 	marks, err := r.repo.unplaced.GetMany(ctx, r.tx, ids...)
 	if err != nil {
 		return err

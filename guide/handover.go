@@ -82,12 +82,12 @@ func (s *Service) closeLoads(ctx context.Context, tx docdb.Session, g *Guide) er
 			ids[loadID(g.ID, brand)] = true
 		}
 	}
-	found, err := s.repo.loads.GetMany(ctx, tx, docdb.Ids(ids)...)
+	found, err := s.repo.loads.GetMany(ctx, tx, docdb.IDs(ids)...)
 	if err != nil {
 		return err
 	}
 	var loads []*load
-	for _, id := range docdb.Ids(ids) {
+	for _, id := range docdb.IDs(ids) {
 		l := found[id]
 		if l == nil {
 			l = &load{Doc: docdb.Doc{ID: id}}

@@ -50,7 +50,7 @@ func (s *Service) Holders(ctx context.Context, queries []guideevent.HolderQuery)
 			posts[q.Store] = true
 		}
 	}
-	bindings, err := s.repo.bindings.GetMany(ctx, s.deps.DB, docdb.Ids(bound)...)
+	bindings, err := s.repo.bindings.GetMany(ctx, s.deps.DB, docdb.IDs(bound)...)
 	if err != nil {
 		return nil, fmt.Errorf("guide: holders: %w", err)
 	}

@@ -220,16 +220,17 @@ func (s *Service) move(ctx context.Context, tx docdb.Session, id string, before,
 		return nil, err
 	}
 	posts := []*post{to}
-	if before.Store != after.Store {
+	switch {
+	case before.Store != after.Store:
 		from, err := s.post(ctx, tx, before.Store)
 		if err != nil {
 			return nil, err
 		}
 		from.leave(id, after.From)
 		posts = append(posts, from)
-	} else if before.Role == after.Role {
+	case before.Role == after.Role:
 		return posts, nil // other brands only
-	} else {
+	default:
 		to.stepDown(id, after.From)
 	}
 	return posts, to.enter(id, after.Role, after.From)

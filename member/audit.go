@@ -240,7 +240,7 @@ func (s *Service) auditNumbers(ctx context.Context) (*audit.Check, error) {
 			ids[c.current()] = true
 		}
 		delete(ids, "")
-		known, err := members.GetMany(ctx, s.DB, docdb.Ids(ids)...)
+		known, err := members.GetMany(ctx, s.DB, docdb.IDs(ids)...)
 		if err != nil {
 			return err
 		}

@@ -134,7 +134,7 @@ func (s *Service) load(ctx context.Context, tx docdb.Session, batch []applicant)
 	if r.claims, err = claims.GetMany(ctx, tx, claimIDs...); err != nil {
 		return nil, err
 	}
-	if r.programs, err = programs.GetMany(ctx, tx, docdb.Ids(programIDs)...); err != nil {
+	if r.programs, err = programs.GetMany(ctx, tx, docdb.IDs(programIDs)...); err != nil {
 		return nil, err
 	}
 	numbers := make(set, len(batch))
@@ -150,7 +150,7 @@ func (s *Service) load(ctx context.Context, tx docdb.Session, batch []applicant)
 		}
 		numbers[a.number] = true
 	}
-	r.members, err = members.GetMany(ctx, tx, docdb.Ids(memberIDs)...)
+	r.members, err = members.GetMany(ctx, tx, docdb.IDs(memberIDs)...)
 	return r, err
 }
 
@@ -168,14 +168,14 @@ func (s *Service) freeNumber(ctx context.Context, tx docdb.Session) (string, err
 // save stores what a batch changed, with the facts that it made true.
 func (s *Service) save(ctx context.Context, tx docdb.Session, r *roll) error {
 	changed := make([]*Member, 0, len(r.saveMembers))
-	for _, id := range docdb.Ids(r.saveMembers) {
+	for _, id := range docdb.IDs(r.saveMembers) {
 		changed = append(changed, r.members[id])
 	}
 	if err := members.SaveMany(ctx, tx, changed); err != nil {
 		return err
 	}
 	given := make([]*claim, 0, len(r.saveClaims))
-	for _, id := range docdb.Ids(r.saveClaims) {
+	for _, id := range docdb.IDs(r.saveClaims) {
 		given = append(given, r.claims[id])
 	}
 	if err := claims.SaveMany(ctx, tx, given); err != nil {

@@ -94,11 +94,11 @@ func (s *Service) people(ctx context.Context, found map[string]*Member) (map[str
 			}
 		}
 	}
-	held, err := cards.GetMany(ctx, s.DB, docdb.Ids(cardIDs)...)
+	held, err := cards.GetMany(ctx, s.DB, docdb.IDs(cardIDs)...)
 	if err != nil {
 		return nil, fmt.Errorf("member: people: %w", err)
 	}
-	rules, err := programs.GetMany(ctx, s.DB, docdb.Ids(programIDs)...)
+	rules, err := programs.GetMany(ctx, s.DB, docdb.IDs(programIDs)...)
 	if err != nil {
 		return nil, fmt.Errorf("member: people: %w", err)
 	}

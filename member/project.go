@@ -110,10 +110,10 @@ func (s *Service) open(ctx context.Context, tx docdb.Session, verdicts []*storee
 		cardIDs[e.Card] = true
 		programIDs[programID(brand, program)] = true
 	}
-	if b.programs, err = programs.GetMany(ctx, tx, docdb.Ids(programIDs)...); err != nil {
+	if b.programs, err = programs.GetMany(ctx, tx, docdb.IDs(programIDs)...); err != nil {
 		return nil, nil, err
 	}
-	found, err := cards.GetMany(ctx, tx, docdb.Ids(cardIDs)...)
+	found, err := cards.GetMany(ctx, tx, docdb.IDs(cardIDs)...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -226,7 +226,7 @@ func (s *Service) noteRerated(ctx context.Context, tx docdb.Session, b *book) er
 			ids[id] = true
 		}
 	}
-	found, err := events.GetMany(ctx, tx, docdb.Ids(ids)...)
+	found, err := events.GetMany(ctx, tx, docdb.IDs(ids)...)
 	if err != nil {
 		return err
 	}

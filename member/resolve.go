@@ -37,7 +37,7 @@ func resolve(ctx context.Context, session docdb.Session, refs []memberevent.Ref)
 	if err != nil {
 		return nil, err
 	}
-	known, err := members.GetMany(ctx, session, docdb.Ids(memberIDs)...)
+	known, err := members.GetMany(ctx, session, docdb.IDs(memberIDs)...)
 	if err != nil {
 		return nil, err
 	}

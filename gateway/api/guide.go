@@ -123,17 +123,17 @@ type guideChange struct {
 	}
 }
 
-// guideToSetUp reads a guide whom the caller may set up.
-func (s *Server) guideToSetUp(ctx context.Context, id string) (*guide.Guide, error) {
+// maySetUpGuide answers an error unless the caller may set up a guide: her brands are theirs.
+func (s *Server) maySetUpGuide(ctx context.Context, id string) error {
 	g, err := s.Services.Guide.Guide(ctx, id)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return g, caller(ctx).MustSetUp(g.Last().Brands...)
+	return caller(ctx).MustSetUp(g.Last().Brands...)
 }
 
 func (s *Server) changeGuide(ctx context.Context, in *guideChange) (*reply[guideView], error) {
-	if _, err := s.guideToSetUp(ctx, in.ID); err != nil {
+	if err := s.maySetUpGuide(ctx, in.ID); err != nil {
 		return nil, err
 	}
 	if err := caller(ctx).MustSetUp(in.Body.Brands...); len(in.Body.Brands) > 0 && err != nil {
@@ -187,7 +187,7 @@ type handoverView struct {
 }
 
 func (s *Server) guideLeaves(ctx context.Context, in *guideLeaving) (*reply[handoverView], error) {
-	if _, err := s.guideToSetUp(ctx, in.ID); err != nil {
+	if err := s.maySetUpGuide(ctx, in.ID); err != nil {
 		return nil, err
 	}
 	h, err := s.Services.Guide.Leave(ctx, in.ID, instant(in.Body.At))

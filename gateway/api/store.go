@@ -153,17 +153,17 @@ type storeChange struct {
 	}
 }
 
-// storeToSetUp reads a store that the caller may set up: all of its brands are theirs.
-func (s *Server) storeToSetUp(ctx context.Context, id string) (storeevent.Store, error) {
+// maySetUpStore answers an error unless the caller may set up a store: all of its brands are theirs.
+func (s *Server) maySetUpStore(ctx context.Context, id string) error {
 	st, err := s.Services.Store.Store(ctx, id)
 	if err != nil {
-		return st, err
+		return err
 	}
-	return st, caller(ctx).MustSetUp(brandsOf(st)...)
+	return caller(ctx).MustSetUp(brandsOf(st)...)
 }
 
 func (s *Server) changeStore(ctx context.Context, in *storeChange) (*reply[storeView], error) {
-	if _, err := s.storeToSetUp(ctx, in.ID); err != nil {
+	if err := s.maySetUpStore(ctx, in.ID); err != nil {
 		return nil, err
 	}
 	b := &in.Body
@@ -276,7 +276,7 @@ type terminalView struct {
 }
 
 func (s *Server) createTerminal(ctx context.Context, in *newTerminal) (*reply[terminalView], error) {
-	if _, err := s.storeToSetUp(ctx, in.ID); err != nil {
+	if err := s.maySetUpStore(ctx, in.ID); err != nil {
 		return nil, err
 	}
 	t, err := s.Services.Store.CreateTerminal(ctx, in.ID, in.Body.ID)
@@ -292,7 +292,7 @@ type oneTerminal struct {
 }
 
 func (s *Server) replaceSecret(ctx context.Context, in *oneTerminal) (*reply[terminalView], error) {
-	if _, err := s.storeToSetUp(ctx, in.ID); err != nil {
+	if err := s.maySetUpStore(ctx, in.ID); err != nil {
 		return nil, err
 	}
 	t, err := s.Services.Store.ReplaceSecret(ctx, in.ID, in.Terminal)

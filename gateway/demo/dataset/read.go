@@ -82,8 +82,8 @@ func readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unzipped.Close()
-	return io.ReadAll(unzipped)
+	content, err := io.ReadAll(unzipped)
+	return content, errors.Join(err, unzipped.Close())
 }
 
 // table reads a CSV file whose columns are found by their names in the first row.

@@ -225,8 +225,8 @@ func (c Collection[T]) write(ctx context.Context, s Session, ops []Op) ([]Outcom
 	return outcomes, nil
 }
 
-// Ids are a batch's distinct ids in a stable order, for GetMany.
-func Ids[K ~string](set map[K]bool) []string {
+// IDs are a batch's distinct ids in a stable order, for GetMany.
+func IDs[K ~string](set map[K]bool) []string {
 	out := make([]string, 0, len(set))
 	for k := range maps.Keys(set) {
 		out = append(out, string(k))

@@ -37,7 +37,7 @@ var registry = func() *bsoncodec.Registry {
 	return r
 }()
 
-var writers = bsonrw.NewBSONValueWriterPool()
+var writers = bsonrw.NewBSONValueWriterPool() //nolint:staticcheck // deprecated for the driver's v2, which has another package for it; this is v1
 
 // encode is a document as it is stored. Indexed fields are there even where omitempty leaves them out: a missing field has
 // its own place in MongoDB's order, and no query for the zero value finds it.
@@ -83,8 +83,8 @@ func indexedScalars(s *docdb.Schema) []string {
 
 func marshal(v any) (bson.Raw, error) {
 	var buf bytes.Buffer
-	w := writers.Get(&buf)
-	defer writers.Put(w)
+	w := writers.Get(&buf) //nolint:staticcheck // as above
+	defer writers.Put(w)   //nolint:staticcheck // as above
 	enc, err := bson.NewEncoder(w)
 	if err != nil {
 		return nil, err
