@@ -79,8 +79,9 @@ func (w *world) change(brand string, apply func(*storeevent.Brand)) {
 
 // accept notes that both brands have accepted a transaction.
 func (w *world) accept() {
+	now := w.Now()
 	for _, b := range []string{"aurora", "breeze"} {
-		w.change(b, func(b *storeevent.Brand) { b.FirstAccepted = w.Now() })
+		w.change(b, func(b *storeevent.Brand) { b.FirstAccepted = now })
 	}
 }
 
