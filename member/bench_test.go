@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,6 +91,23 @@ func BenchmarkEnrol(b *testing.B) {
 		n += 500
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "members/s")
+}
+
+// BenchmarkEnrolOne enrols new members one by one, 64 at the same time, as the HTTP edge does.
+func BenchmarkEnrolOne(b *testing.B) {
+	f := newFixture(b, "2026-11-22T12:00:00")
+	f.program(b, "aurora", "store", rules(), "2020-01-01T00:00:00")
+	var n atomic.Int64
+	b.SetParallelism(64 / runtime.GOMAXPROCS(0))
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if r, err := f.EnrolOne(b.Context(), enrolments(int(n.Add(1)), 1, "store")[0]); err != nil || r.Err != nil {
+				b.Error(r.Err, err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(n.Load())/b.Elapsed().Seconds(), "members/s")
 }
 
 // rowsOf gives n rows of an export without holding them.
