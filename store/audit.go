@@ -76,7 +76,9 @@ func (o *outcomes) finish() *audit.Check {
 		storeevent.StatusApplied, storeevent.StatusDuplicate, storeevent.StatusWaiting, storeevent.StatusAnomaly,
 		storeevent.StatusRejected, storeevent.StatusDead,
 	} {
-		c.Figures["store_outcomes"] += c.Figures["store_"+status]
+		n := c.Figures["store_"+status]
+		c.Figures["store_"+status] = n // also where it is 0
+		c.Figures["store_outcomes"] += n
 	}
 	c.Figures["store_accepted"] = int64(o.promised.GetCardinality())
 	if c.Figures["store_accepted"] != c.Figures["store_outcomes"] {
