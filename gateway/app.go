@@ -161,6 +161,9 @@ func (a *App) startWork(ctx context.Context) error {
 	if err := a.closing.schedule(ctx, brands); err != nil {
 		return err
 	}
+	if err := a.guide.Resume(ctx); err != nil {
+		return err
+	}
 	a.stops = append(a.stops, a.commission.Stop)
 	return a.commission.Resume(ctx)
 }
@@ -219,11 +222,19 @@ func (a *App) indexStores(ctx context.Context) error {
 	return fill(ctx)
 }
 
-// indexed is a store as the nearest-store index knows it.
+// indexed is a store as the nearest-store index knows it. A service area that geo cannot make (one around a pole) limits nothing.
 func indexed(s *storeevent.Store) geo.Store {
-	return geo.Store{
+	g := geo.Store{
 		ID: s.ID, Point: geo.Point{Lat: s.Lat, Lng: s.Lng}, Brands: slices.Sorted(maps.Keys(s.Brands)), Ownership: s.Ownership, Open: s.Open, Rev: s.Rev,
 	}
+	corners := make([]geo.Point, len(s.ServiceArea))
+	for i, c := range s.ServiceArea {
+		corners[i] = geo.Point{Lat: c[0], Lng: c[1]}
+	}
+	if area, err := geo.Polygon(corners); err == nil {
+		g.Area = area
+	}
+	return g
 }
 
 // listen starts the HTTP edge.

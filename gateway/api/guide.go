@@ -158,14 +158,11 @@ func (s *Server) getGuide(ctx context.Context, in *oneGuide) (*reply[guideView],
 		return nil, err
 	}
 	last := g.Last()
-	p, store := caller(ctx), Scope{Store: last.Store, Guide: g.ID}
-	if st, err := s.Services.Store.Store(ctx, last.Store); err == nil {
-		store.Dealer = st.Dealer
-	}
 	for _, brand := range last.Brands {
-		store.Brand = brand
-		if p.Within(store) {
+		if sees, err := s.within(ctx, Scope{Brand: brand, Store: last.Store, Guide: g.ID}); sees {
 			return answer(viewGuide(g)), nil
+		} else if err != nil {
+			return nil, err
 		}
 	}
 	return nil, errNotYours
@@ -222,10 +219,13 @@ func (s *Server) listBindings(ctx context.Context, in *oneGuide) (*reply[list[bi
 	if err != nil {
 		return nil, err
 	}
-	p := caller(ctx)
 	mine := all[:0:0]
 	for _, b := range all {
-		if p.Within(Scope{Brand: b.Brand, Store: b.Store, Guide: b.Guide}) {
+		sees, err := s.within(ctx, Scope{Brand: b.Brand, Store: b.Store, Guide: b.Guide})
+		if err != nil {
+			return nil, err
+		}
+		if sees {
 			mine = append(mine, b)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"testing"
 
 	"scrm/commission"
@@ -26,11 +28,6 @@ type shop struct {
 	till *store.Terminal
 	bus  *stream.Bus
 }
-
-// noNearest is a chain whose stores are nowhere.
-type noNearest struct{}
-
-func (noNearest) Nearest(geo.Query) []geo.Hit { return nil }
 
 // noBarrier is for a commission domain that closes nothing.
 type noBarrier struct{}
@@ -59,12 +56,13 @@ func newShop(t testing.TB, working bool) *shop {
 	sh.edge = newEdge(t, func(c *Config) {
 		var err error
 		c.Bus = sh.bus
+		c.Nearest = geo.NewIndex()
 		assign := &later{}
 		c.Services.Store, err = store.New(t.Context(), store.Deps{DB: docdbtest.SQLite(t), Clock: c.Clock, Log: log, Keys: c.Keys, WaitIntake: sh.decided})
 		must(err)
 		c.Services.Member, err = member.New(t.Context(), member.Deps{DB: docdbtest.SQLite(t), Clock: c.Clock, Log: log, Keys: c.Keys, Brands: c.Services.Store, Assign: assign})
 		must(err)
-		c.Services.Guide, err = guide.New(t.Context(), guide.Deps{DB: docdbtest.SQLite(t), Clock: c.Clock, Log: log, Keys: c.Keys, Stores: c.Services.Store, Members: c.Services.Member, Nearest: noNearest{}})
+		c.Services.Guide, err = guide.New(t.Context(), guide.Deps{DB: docdbtest.SQLite(t), Clock: c.Clock, Log: log, Keys: c.Keys, Stores: c.Services.Store, Members: c.Services.Member, Nearest: c.Nearest})
 		must(err)
 		assign.Service = c.Services.Guide
 		c.Services.Commission, err = commission.New(t.Context(), commission.Deps{
@@ -73,6 +71,11 @@ func newShop(t testing.TB, working bool) *shop {
 		must(err)
 	})
 	s := sh.Services.Store
+	s.OnChanged(func(c storeevent.Changed) {
+		for _, st := range c.Stores {
+			sh.Nearest.Upsert(geo.Store{ID: st.ID, Point: geo.Point{Lat: st.Lat, Lng: st.Lng}, Brands: slices.Collect(maps.Keys(st.Brands)), Open: st.Open, Rev: st.Rev})
+		}
+	})
 	for _, brand := range []string{"aurora", "borealis"} {
 		_, err := s.CreateBrand(t.Context(), store.NewBrand{ID: brand, Name: brand, Currency: "CNY", Timezone: "Asia/Shanghai", MaxAssignM: 30_000})
 		must(err)
