@@ -165,7 +165,37 @@ func (a *App) startWork(ctx context.Context) error {
 		return err
 	}
 	a.stops = append(a.stops, a.commission.Stop)
-	return a.commission.Resume(ctx)
+	if err := a.commission.Resume(ctx); err != nil {
+		return err
+	}
+	housekeeping, stopHousekeeping := context.WithCancel(context.WithoutCancel(ctx))
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		a.keepHouse(housekeeping)
+	}()
+	a.stops = append(a.stops, func() {
+		stopHousekeeping()
+		<-kept
+	})
+	return nil
+}
+
+// housekeepingEvery is how often what is due by the day is looked for.
+const housekeepingEvery = time.Hour
+
+// keepHouse destroys the keys, and with them the phone numbers, that are due to be forgotten. Every process does it; twice is harmless.
+func (a *App) keepHouse(ctx context.Context) {
+	for {
+		if err := a.member.ForgetStrangers(ctx); err != nil && ctx.Err() == nil {
+			a.log.ErrorContext(ctx, "phone numbers of people not enrolled were not forgotten", "error", err)
+		}
+		select {
+		case <-time.After(housekeepingEvery):
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // indexStores builds the nearest-store index from the stores there are, and keeps it current: with this process's changes before the

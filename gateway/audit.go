@@ -18,12 +18,13 @@ func (a *App) audit(ctx context.Context) ([]audit.Check, error) {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	var parts []audit.Check
-	for name, domain := range map[string]interface {
-		Audit(ctx context.Context) ([]audit.Check, error)
-	}{"store": a.store, "member": a.member, "guide": a.guide, "commission": a.commission} {
-		checks, err := domain.Audit(ctx)
+	for _, domain := range []struct {
+		name  string
+		audit func(ctx context.Context) ([]audit.Check, error)
+	}{{"store", a.store.Audit}, {"member", a.member.Audit}, {"guide", a.guide.Audit}, {"commission", a.commission.Audit}} {
+		checks, err := domain.audit(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("audit: %s: %w", name, err)
+			return nil, fmt.Errorf("audit: %s: %w", domain.name, err)
 		}
 		parts = append(parts, checks...)
 	}
@@ -39,18 +40,19 @@ func (a *App) auditProjections(ctx context.Context) (*audit.Check, error) {
 	check := audit.New("E3", "what store applied, member, guide and commission have projected or dead-lettered")
 	err := a.store.EachApplied(ctx, func(eventIDs []string) error {
 		check.Figures["applied_to_project"] += int64(len(eventIDs))
-		for name, domain := range map[string]interface {
-			Projected(ctx context.Context, eventIDs []string) (map[string]bool, error)
-		}{"member": a.member, "guide": a.guide, "commission": a.commission} {
-			projected, err := domain.Projected(ctx, eventIDs)
+		for _, domain := range []struct {
+			name      string
+			projected func(ctx context.Context, eventIDs []string) (map[string]bool, error)
+		}{{"member", a.member.Projected}, {"guide", a.guide.Projected}, {"commission", a.commission.Projected}} {
+			projected, err := domain.projected(ctx, eventIDs)
 			if err != nil {
 				return err
 			}
 			for _, id := range eventIDs {
 				if projected[id] {
-					check.Figures["projected_by_"+name]++
+					check.Figures["projected_by_"+domain.name]++
 				} else {
-					check.Fail(name + " has not projected " + id)
+					check.Fail(domain.name + " has not projected " + id)
 				}
 			}
 		}
