@@ -38,6 +38,7 @@ func BenchmarkProjectSales(b *testing.B) {
 }
 
 func benchmarkProjectSales(b *testing.B, db docdb.DB) {
+	b.Helper()
 	const batch = 1000
 	s := open(b, db, newWorld("aurora"))
 	makePlan(b, s, "aurora", day("2026-01-01"), simple())

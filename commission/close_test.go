@@ -39,6 +39,7 @@ func statementsOf(t testing.TB, s *Service, brand string, date when.Date) []stri
 func TestClose(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db docdb.DB) {
+		t.Helper()
 		w := newWorld("aurora")
 		s := open(t, db, w)
 		terms := simple()

@@ -87,12 +87,14 @@ func amounts(t *testing.T, s *Service, events ...*storeevent.Verdict) (rows []st
 }
 
 func example(t *testing.T, terms Terms) *Service {
+	t.Helper()
 	s := openSQLite(t, newWorld("aurora"))
 	makePlan(t, s, "aurora", day("2026-01-01"), terms)
 	return s
 }
 
 func exampleRule(t *testing.T) []string {
+	t.Helper()
 	pays := func(id string, bps int64, change func(*Rule)) Rule {
 		return rate(id, func(r *Rule) {
 			r.RateBps = ptr(bps)
@@ -118,6 +120,7 @@ func exampleRule(t *testing.T) []string {
 }
 
 func exampleSplit(t *testing.T) []string {
+	t.Helper()
 	s := example(t, Terms{Fallback: ToShop, Rules: []Rule{
 		{ID: "all", RateBps: ptr(500), Roles: map[Role]int64{Selling: 5000, Serving: 3333, Shop: 1667}},
 		{ID: "gift", Category: "gift", FixedPerUnit: ptr(33), Roles: map[Role]int64{Selling: 5000, Manager: 5000}},
@@ -130,6 +133,7 @@ func exampleSplit(t *testing.T) []string {
 }
 
 func exampleHolders(t *testing.T) (rows []string) {
+	t.Helper()
 	quarters := map[Role]int64{Selling: 2500, Serving: 2500, Manager: 2500, Shop: 2500}
 	for _, c := range []struct {
 		fallback Fallback
@@ -155,6 +159,7 @@ func exampleHolders(t *testing.T) (rows []string) {
 }
 
 func exampleReturns(t *testing.T) []string {
+	t.Helper()
 	r1 := sale("R1", "2026-11-20", "aurora", 999)
 	s := example(t, Terms{Fallback: ToSelling, Rules: []Rule{{ID: "all", FixedPerUnit: ptr(50), Roles: simple().Rules[0].Roles}}})
 	events := []*storeevent.Verdict{r1}
@@ -166,6 +171,7 @@ func exampleReturns(t *testing.T) []string {
 }
 
 func exampleLoose(t *testing.T) []string {
+	t.Helper()
 	s := example(t, Terms{Fallback: ToSelling, Rules: []Rule{{ID: "all", FixedPerUnit: ptr(50), Roles: simple().Rules[0].Roles}}})
 	b := sale("", "2026-11-21", "aurora", 999)
 	b.EventID, b.Kind, b.Guide = "pos/t-1/return/B1", storeevent.Return, "g-till"
@@ -174,6 +180,7 @@ func exampleLoose(t *testing.T) []string {
 }
 
 func exampleDays(t *testing.T) (rows []string) {
+	t.Helper()
 	terms := simple()
 	terms.HoldDays = 2
 	terms.Rules[0].Roles = map[Role]int64{Selling: 10_000}
@@ -197,6 +204,7 @@ func exampleDays(t *testing.T) (rows []string) {
 }
 
 func exampleStatements(t *testing.T) (rows []string) {
+	t.Helper()
 	terms := simple()
 	terms.MinPayout = 100
 	s := example(t, terms)

@@ -26,6 +26,9 @@ type Step struct {
 	Chinese string
 }
 
+// inChinese are the roles' names.
+var inChinese = map[Role]string{Selling: "成交导购", Serving: "专属导购", Recruiting: "拉新导购", Manager: "店长", Shop: "门店"}
+
 func step(name string, figures map[string]int64, english, chinese string) Step {
 	return Step{name, figures, english, chinese}
 }
@@ -82,7 +85,7 @@ func (s *Service) explain(ctx context.Context, b *Booking, p *Part, l *Line, rol
 	}
 	e.Steps = append(e.Steps, stepEvent(b, l))
 	if sale != nil {
-		e.Steps = append(e.Steps, stepSale(p, l, sale, role), stepTaken(p, l, sale, role))
+		e.Steps = append(e.Steps, stepSale(p, l, sale, role), stepTaken(l, sale, role))
 	} else {
 		e.Steps = append(e.Steps, stepBase(l), stepRule(b, l, plan), stepPool(l, plan), stepSplit(b, l, plan, role))
 	}
@@ -164,13 +167,14 @@ func stepPool(l *Line, plan *rulebook) Step {
 func stepSplit(b *Booking, l *Line, plan *rulebook, role Role) Step {
 	roles, bps := plan.byID[l.Rule].weights()
 	figures := map[string]int64{"pool": l.Pool}
-	parts := make([]string, len(roles))
+	parts, each := make([]string, len(roles)), make([]string, len(roles))
 	for i, r := range roles {
 		figures[string(r)], figures[string(r)+"_bps"] = l.Shares[i].Figure, bps[i]
 		parts[i] = fmt.Sprintf("%s %d bps = %d", r, bps[i], l.Shares[i].Figure)
+		each[i] = fmt.Sprintf("%s %d 基点 = %d", inChinese[r], bps[i], l.Shares[i].Figure)
 	}
 	english := "Split by the largest remainder, ties in this order: " + strings.Join(parts, ", ") + "; this line is the share of " + string(role) + "."
-	chinese := "按最大余数法分配，余数相同按此顺序：" + strings.Join(parts, "，") + "；本行为 " + string(role) + " 份额。"
+	chinese := "按最大余数法分配，余数相同按此顺序：" + strings.Join(each, "，") + "；本行为" + inChinese[role] + "份额。"
 	if b.Kind == storeevent.Return {
 		english += " A return without a receipt books the negative."
 		chinese += "无小票退货按负数入账。"
@@ -182,10 +186,10 @@ func stepSale(p *Part, l *Line, sale *Booking, role Role) Step {
 	share := soldShare(sale, l, role)
 	return step("sale", map[string]int64{"line": int64(l.Of), "share": share, "whole": l.Whole()},
 		fmt.Sprintf("It takes back of line %d of %s, whose share of %s was %d.", l.Of, p.Sale, role, share),
-		fmt.Sprintf("冲回 %s 第 %d 行，其 %s 份额为 %d。", p.Sale, l.Of, role, share))
+		fmt.Sprintf("冲回 %s 第 %d 行，其%s份额为 %d。", p.Sale, l.Of, inChinese[role], share))
 }
 
-func stepTaken(p *Part, l *Line, sale *Booking, role Role) Step {
+func stepTaken(l *Line, sale *Booking, role Role) Step {
 	share := soldShare(sale, l, role)
 	figure := l.Shares[slices.IndexFunc(l.Shares, func(r RoleShare) bool { return r.Role == role })].Figure
 	of, unit := "the amount paid", "实付金额"

@@ -130,7 +130,10 @@ func open(t tester, db docdb.DB, w *world) *Service {
 	return s
 }
 
-func openSQLite(t testing.TB, w *world) *Service { return open(t, docdbtest.SQLite(t), w) }
+func openSQLite(t testing.TB, w *world) *Service {
+	t.Helper()
+	return open(t, docdbtest.SQLite(t), w)
+}
 
 func ptr(n int64) *int64 { return &n }
 

@@ -118,23 +118,19 @@ func (s *sheet) merged(other *sheet) sheet {
 	n := len(s.Payees) + len(other.Payees)
 	out := sheet{Payees: make([]Payee, 0, n), Sums: make([]int64, 0, n), Counts: make([]int64, 0, n)}
 	for i, j := 0, 0; i < len(s.Payees) || j < len(other.Payees); {
-		var payee Payee
 		var sum, count int64
-		order := 0
-		switch {
-		case i == len(s.Payees):
-			order = 1
-		case j == len(other.Payees):
-			order = -1
-		default:
-			order = cmp.Compare(s.Payees[i], other.Payees[j])
+		var payee Payee
+		if j == len(other.Payees) || i < len(s.Payees) && s.Payees[i] < other.Payees[j] {
+			payee = s.Payees[i]
+		} else {
+			payee = other.Payees[j]
 		}
-		if order <= 0 {
-			payee, sum, count = s.Payees[i], s.Sums[i], s.Counts[i]
+		if i < len(s.Payees) && s.Payees[i] == payee {
+			sum, count = s.Sums[i], s.Counts[i]
 			i++
 		}
-		if order >= 0 {
-			payee, sum, count = other.Payees[j], sum+other.Sums[j], count+other.Counts[j]
+		if j < len(other.Payees) && other.Payees[j] == payee {
+			sum, count = sum+other.Sums[j], count+other.Counts[j]
 			j++
 		}
 		out.Payees, out.Sums, out.Counts = append(out.Payees, payee), append(out.Sums, sum), append(out.Counts, count)

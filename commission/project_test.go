@@ -87,6 +87,7 @@ func mustAudit(t tester, s *Service) map[string]int64 {
 func TestProjectSales(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db docdb.DB) {
+		t.Helper()
 		s := open(t, db, newWorld("aurora", "borealis"))
 		makePlan(t, s, "aurora", day("2026-01-01"), simple())
 		// Two brands in one basket, each by its own plan: 5 % now, 10 % to the selling guide alone, held for 2 days.

@@ -21,6 +21,7 @@ var races = flag.Int("races", 8, "how many days 64 posters race to be booked on 
 func TestClosesRacePosters(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db docdb.DB) {
+		t.Helper()
 		const posters = 64
 		w := newWorld("aurora")
 		services := make([]*Service, 4)
@@ -82,6 +83,7 @@ func TestClosesRacePosters(t *testing.T) {
 
 // persist books events as a consumer does: what cannot be done now is delivered again.
 func persist(t *testing.T, s *Service, verdicts ...*storeevent.Verdict) {
+	t.Helper()
 	for {
 		later, err := s.ProjectSales(context.WithoutCancel(t.Context()), items(t, verdicts...))
 		switch {

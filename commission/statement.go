@@ -29,15 +29,6 @@ func statementID(brand string, day when.Date, p Payee) string {
 	return strings.Join([]string{brand, string(day), kind, id}, ".")
 }
 
-// parseStatement takes a statement's id apart; not ok if it is not one.
-func parseStatement(id string) (brand string, day when.Date, p Payee, ok bool) {
-	parts := strings.Split(id, ".")
-	if len(parts) != 4 {
-		return "", "", Nobody, false
-	}
-	return parts[0], when.Date(parts[1]), PayeeOf(parts[2], parts[3]), true
-}
-
 // due is what a payee's lines of a settlement day sum to.
 type due struct {
 	payee Payee
