@@ -52,11 +52,24 @@ func (b *bindings) owner() (member, brand string) {
 
 func (b *bindings) current() *Binding { return &b.History[len(b.History)-1] }
 
-// at is the binding in force at a moment, nil before the first.
-func (b *bindings) at(t when.Instant) *Binding {
-	for i := len(b.History) - 1; i >= 0; i-- {
-		if b.History[i].From <= t {
-			return &b.History[i]
+// served is what bindings tell about who held a role when, without the reasons: that is most of them.
+type served struct {
+	Recruiting      string       `json:"recruiting,omitempty"`
+	RecruitingSince when.Instant `json:"recruiting_since,omitempty"`
+	History         []tenure     `json:"history"`
+}
+
+// tenure is from when a guide, or the pool, served a member.
+type tenure struct {
+	From  when.Instant `json:"from"`
+	Guide string       `json:"guide,omitempty"`
+}
+
+// at is the tenure at a moment, nil before the first.
+func (s *served) at(t when.Instant) *tenure {
+	for i := len(s.History) - 1; i >= 0; i-- {
+		if s.History[i].From <= t {
+			return &s.History[i]
 		}
 	}
 	return nil

@@ -50,7 +50,7 @@ func (s *Service) Holders(ctx context.Context, queries []guideevent.HolderQuery)
 			posts[q.Store] = true
 		}
 	}
-	bindings, err := s.repo.bindings.GetMany(ctx, s.deps.DB, docdb.IDs(bound)...)
+	bindings, err := docdb.GetParts[served](ctx, s.deps.DB, s.repo.bindings, docdb.IDs(bound)...)
 	if err != nil {
 		return nil, fmt.Errorf("guide: holders: %w", err)
 	}
@@ -132,7 +132,7 @@ func remember[T any](ctx context.Context, s docdb.Session, c docdb.Collection[T]
 }
 
 // holders answers one query. b are the member's bindings for the brand, nil if there are none.
-func (f *staffFacts) holders(q *guideevent.HolderQuery, b *bindings) guideevent.Holders {
+func (f *staffFacts) holders(q *guideevent.HolderQuery, b *served) guideevent.Holders {
 	at := q.At.SecondEnd()
 	return guideevent.Holders{
 		Selling:    f.selling(q, at),
@@ -152,7 +152,7 @@ func (f *staffFacts) selling(q *guideevent.HolderQuery, at when.Instant) guideev
 	return f.holder(q.Guide, q.Brand, q.Store, at, 0)
 }
 
-func (f *staffFacts) serving(q *guideevent.HolderQuery, b *bindings, at when.Instant) guideevent.Holder {
+func (f *staffFacts) serving(q *guideevent.HolderQuery, b *served, at when.Instant) guideevent.Holder {
 	switch {
 	case q.Member == "":
 		return guideevent.Holder{Reason: whyNoMember}
@@ -165,7 +165,7 @@ func (f *staffFacts) serving(q *guideevent.HolderQuery, b *bindings, at when.Ins
 	return f.holder(c.Guide, q.Brand, "", at, c.From)
 }
 
-func (f *staffFacts) recruiting(q *guideevent.HolderQuery, b *bindings, at when.Instant) guideevent.Holder {
+func (f *staffFacts) recruiting(q *guideevent.HolderQuery, b *served, at when.Instant) guideevent.Holder {
 	switch {
 	case q.Member == "":
 		return guideevent.Holder{Reason: whyNoMember}

@@ -71,16 +71,22 @@ func (c Collection[T]) Get(ctx context.Context, s Session, id string) (*T, error
 
 // GetMany reads documents by id; those that do not exist are absent from the answer. Ids may repeat.
 func (c Collection[T]) GetMany(ctx context.Context, s Session, ids ...string) (map[string]*T, error) {
-	found := make(map[string]*T, len(ids))
+	return GetParts[T](ctx, s, c, ids...)
+}
+
+// GetParts reads parts of documents as GetMany reads the whole: V is a struct with those fields of T, by their json names, that
+// are wanted; the others are not decoded. It cannot be stored.
+func GetParts[V, T any](ctx context.Context, s Session, c Collection[T], ids ...string) (map[string]*V, error) {
+	found := make(map[string]*V, len(ids))
 	if len(ids) == 0 {
 		return found, nil
 	}
 	err := s.Fetch(ctx, c.schema, ids, func(i int, decode Decode) error {
-		doc := new(T)
-		if err := decode(doc); err != nil {
+		part := new(V)
+		if err := decode(part); err != nil {
 			return err
 		}
-		found[ids[i]] = doc
+		found[ids[i]] = part
 		return nil
 	})
 	if err != nil {

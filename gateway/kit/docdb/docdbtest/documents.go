@@ -113,6 +113,14 @@ func testRoundtrip(t *testing.T, db docdb.DB) {
 	if err != nil || len(got) != 2 {
 		t.Errorf("GetMany found %d documents, error %v", len(got), err)
 	}
+	type part struct {
+		String string `json:"string"`
+		Added  int64  `json:"not_there"`
+	}
+	parts, err := docdb.GetParts[part](ctx, db, everythings, "zero", "most", "none")
+	if err != nil || len(parts) != 2 || *parts["most"] != (part{String: got["most"].String}) {
+		t.Errorf("GetParts found %+v, error %v", parts, err)
+	}
 }
 
 func testLife(t *testing.T, db docdb.DB) {
