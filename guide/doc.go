@@ -19,6 +19,24 @@
 //     or later, and only before a brand's first accepted transaction may they be dated back.
 //   - An event counts once: its permanent row is written in the transaction of its effect.
 //
+// # Assignment
+//
+// A new member of a brand goes
+//
+//  1. to the recruiting guide, on duty or not, while she works for the brand and has room;
+//  2. to the store that the enrolment names;
+//  3. to the nearest open store of the brand within the brand's greatest distance, inside whose service area the point lies where
+//     it has one (where a recruiting guide is full and neither store nor location is known, her store counts as named);
+//  4. where nobody there has room: to the next store within reach, else into the pool of the first store looked at;
+//  5. where no store is in reach: to the brand's fallback store, which takes everybody.
+//
+// Within a store: to the lowest ratio of members to capacity among those on duty with room; if nobody is on duty, among all with
+// room; ties by fewest assignments so far, then by id. Managers serve no members unless their capacity says so. A batch is decided
+// as if its members came one by one; batches at the same time meet in the load documents.
+//
+// A pool's members are given out, in the order of their ids, when a guide comes to the store or one of its guides is changed. A guide
+// who leaves hands her members over by the same rule, starting in her store, 500 in a transaction.
+//
 // # Events
 //
 // In: memberevent.Joined finishes an assignment that the enrolment did not have done itself; storeevent.Verdict counts towards

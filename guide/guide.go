@@ -22,7 +22,7 @@ const (
 type Guide struct {
 	docdb.Doc   `json:",inline"`
 	Name        string       `json:"name"`
-	Capacity    int64        `json:"capacity"` // members that she can serve, of all brands together per brand
+	Capacity    int64        `json:"capacity"` // members of a brand that she can serve
 	OnDuty      bool         `json:"on_duty"`
 	PhoneIndex  string       `json:"phone_index,omitempty"` // keyed blind index of her own number
 	PhoneSealed []byte       `json:"phone_sealed,omitempty"`
