@@ -279,8 +279,11 @@ func (a *App) listen(ctx context.Context, config Config, keys *seal.Keyring) err
 		Nearest:       a.index,
 		AdminPassword: config.AdminPassword,
 		Audit:         a.audit,
-		Ready:         map[string]func(context.Context) error{"storage": a.databases.ready, "streams": a.streamsReady},
-		Version:       version,
+		Projected: func(ctx context.Context) error {
+			return a.barrier.projected(ctx, member.Durable, guide.Durable, commission.Durable)
+		},
+		Ready:   map[string]func(context.Context) error{"storage": a.databases.ready, "streams": a.streamsReady},
+		Version: version,
 	})
 	if err != nil {
 		return err

@@ -33,6 +33,11 @@ func (b *barrier) wait(ctx context.Context, durables ...string) error {
 	if _, err := b.decided(ctx); err != nil {
 		return err
 	}
+	return b.projected(ctx, durables...)
+}
+
+// projected returns when the named consumers of SALES have projected, or given up, all that store has decided.
+func (b *barrier) projected(ctx context.Context, durables ...string) error {
 	if err := b.outbox.Drained(ctx); err != nil {
 		return fmt.Errorf("barrier: outbox: %w", err)
 	}

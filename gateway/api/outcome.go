@@ -130,6 +130,9 @@ func (s *Server) await(ctx context.Context, wait time.Duration, seq uint64, item
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	err := s.Bus.WaitDone(ctx, stream.Intake, store.Durable, seq)
+	if err == nil && s.Projected != nil {
+		err = s.Projected(ctx) // signals come before looking again and again
+	}
 	for pause := firstLook; err == nil; pause = min(2*pause, lastLook) {
 		var all bool
 		if all, err = s.look(ctx, items, views); all {

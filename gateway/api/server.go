@@ -41,6 +41,7 @@ type Config struct {
 	Nearest       *geo.Index                                       // the stores of all brands
 	AdminPassword string                                           // of the user admin at the first start; empty: one is made
 	Audit         func(ctx context.Context) ([]audit.Check, error) // the equations over all domains
+	Projected     func(ctx context.Context) error                  // returns when all that store has decided is projected; nil: outcomes are looked at until they are there
 	Ready         map[string]func(ctx context.Context) error       // what readyz asks, by name
 	Web           fs.FS                                            // the dashboard's files, index.html at its root; nil: none
 	Version       string

@@ -17,7 +17,9 @@ type Business struct {
 	Selling []dataset.Store // stores that have receipts: they have people and a till
 	Since   time.Time       // from when programs, plans and employments hold: a month before anything happened
 
-	set *dataset.Set
+	set       *dataset.Set
+	stars     map[string]string // each brand's best-selling SKU
+	fallbacks map[string]string // each brand's fallback store
 }
 
 // object is a JSON object.
@@ -38,7 +40,13 @@ func NewBusiness(set *dataset.Set) (*Business, error) {
 			since = day
 		}
 	}
-	return &Business{set: set, Brands: set.Brands(), Selling: set.Selling(), Since: since.AddDate(0, 0, -30)}, nil
+	b := &Business{
+		Brands: set.Brands(), Selling: set.Selling(), Since: since.AddDate(0, 0, -30), set: set, stars: map[string]string{}, fallbacks: map[string]string{},
+	}
+	for _, brand := range b.Brands {
+		b.stars[brand], b.fallbacks[brand] = b.bestSeller(brand), b.busiest(brand)
+	}
+	return b, nil
 }
 
 // dates are the days to close: from the first receipt's to the one on which the last receipt's commission settles, as far as they
@@ -117,7 +125,7 @@ const maxHoldDays = 2
 // Plan is what a brand pays. There are three kinds, by the brand's position; between them they use rules by SKU, category,
 // ownership and channel, rates and fixed amounts, shares that use the pool up and some that do not, and every fallback.
 func (b *Business) Plan(brand string) Plan {
-	star := b.bestSeller(brand)
+	star := b.stars[brand]
 	plan := Plan{Brand: brand, EffectiveFrom: b.Since.Format(time.RFC3339)}
 	switch slices.Index(b.Brands, brand) % 3 {
 	case 0:
@@ -159,7 +167,10 @@ func (b *Business) bestSeller(brand string) string {
 }
 
 // FallbackStore is where members of a brand go whom no address leads to a store: the selling store with most receipts.
-func (b *Business) FallbackStore(brand string) string {
+func (b *Business) FallbackStore(brand string) string { return b.fallbacks[brand] }
+
+// busiest is the selling store of a brand that has most receipts.
+func (b *Business) busiest(brand string) string {
 	carries := map[string]bool{}
 	for _, s := range b.Selling {
 		carries[s.ID] = slices.Contains(s.Brands, brand)

@@ -43,13 +43,14 @@ func (g *generator) makeCustomers(rng *rand.Rand) {
 
 // exportKind is one of the two systems that members come from.
 type exportKind struct {
-	letter byte
-	levels []string
+	letter    byte
+	storeless int // one row in so many names no store
+	levels    []string
 }
 
 var (
-	onlineExport  = exportKind{'O', []string{"V1", "V2", "V3", "V4"}}
-	inStoreExport = exportKind{'S', []string{"普通", "银卡", "金卡", "钻石"}}
+	onlineExport  = exportKind{'O', 4, []string{"V1", "V2", "V3", "V4"}}
+	inStoreExport = exportKind{'S', 30, []string{"普通", "银卡", "金卡", "钻石"}}
 )
 
 // exportCSV writes a system's member list as such lists are: by date, each number written as somebody typed it, some cut
@@ -64,8 +65,9 @@ func (g *generator) exportCSV(rng *rand.Rand, kind exportKind) []byte {
 	add := func(c customer, id, phone string, joined time.Time) {
 		brand, store, name := c.brand, g.stores[c.home].id, ""
 		if kind.letter == 'O' {
-			brand, store = c.onlineBrand, ""
-		} else if oneIn(rng, 30) {
+			brand = c.onlineBrand
+		}
+		if oneIn(rng, kind.storeless) {
 			store = ""
 		}
 		if percent(rng, 60) {
