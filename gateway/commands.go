@@ -14,6 +14,7 @@ import (
 	"scrm/gateway/demo"
 	"scrm/gateway/demo/dataset"
 	"scrm/gateway/kit/audit"
+	"scrm/gateway/kit/logging"
 )
 
 // environment is what commands run in.
@@ -21,6 +22,18 @@ type environment struct {
 	Config
 	log            *slog.Logger
 	stdout, stderr io.Writer
+}
+
+// quietly is the same environment with a log of warnings and errors only, unless the configuration asks for something else than the
+// default: for commands that tell themselves how far they are.
+func (e *environment) quietly() *environment {
+	if e.LogLevel != defaults().LogLevel {
+		return e
+	}
+	q := *e
+	q.LogLevel = "warn"
+	q.log = logging.New(e.stderr, q.level())
+	return &q
 }
 
 // stopTimeout is how long requests and work under way may take to end.
@@ -114,7 +127,7 @@ func (d *demoCommand) Validate() error {
 
 // Run plays the demo against a server of this process, by HTTP.
 func (d *demoCommand) Run(ctx context.Context, e *environment) error {
-	return e.while(ctx, func(r *running) error {
+	return e.quietly().while(ctx, func(r *running) error {
 		progress := e.stdout
 		if d.JSON {
 			progress = e.stderr
@@ -222,6 +235,9 @@ type auditCommand struct {
 
 // Run checks the equations through the running server, or through one of its own where none holds the data.
 func (c *auditCommand) Run(ctx context.Context, e *environment) error {
+	if _, err := os.Stat(filepath.Join(e.Data, lockFile)); err != nil {
+		return fmt.Errorf("there is nothing to audit in %s: no server has worked on it", e.Data)
+	}
 	return e.remotely(ctx, func(r *remote) error {
 		var report struct {
 			OK     bool          `json:"ok"`
@@ -260,7 +276,7 @@ func (b *benchCommand) Run(ctx context.Context, e *environment) (err error) {
 	} else {
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	fresh := *e
+	fresh := *e.quietly()
 	fresh.Data, fresh.Listen = filepath.Join(dir, "data"), "127.0.0.1:0"
 	return fresh.while(ctx, func(r *running) error {
 		figures, err := demo.Bench(ctx, demo.BenchOptions{
