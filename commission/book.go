@@ -79,7 +79,8 @@ func (b *Booking) accrue(v *storeevent.Verdict, l *storeevent.Line, f facts) {
 // takeBack books a line of a return: of each share of the sale's line what the cumulative amount that is back now takes,
 // less what the amount before took; by quantity where nothing was paid.
 func (b *Booking) takeBack(v *storeevent.Verdict, l *storeevent.Line, f facts) error {
-	soldPart, sold := f.sale(l.Original.EventID).part(l.Original.Line)
+	sale := f.sale(l.Original.EventID)
+	soldPart, sold := sale.part(l.Original.Line)
 	if sold == nil {
 		b.skip(l, SaleUnbooked)
 		return nil
@@ -91,7 +92,7 @@ func (b *Booking) takeBack(v *storeevent.Verdict, l *storeevent.Line, f facts) e
 		line.Before, line.After = l.Original.QtyBefore, l.Original.QtyBefore+l.Qty
 	}
 	whole := line.Whole()
-	if soldPart.Brand != l.Brand || line.Before < 0 || line.After < line.Before || line.After > whole {
+	if sale.Kind != storeevent.Sale || soldPart.Brand != l.Brand || line.Before < 0 || line.After < line.Before || line.After > whole {
 		return fault.New(fault.Invalid, "contradicts_sale", "line %d of the return does not fit the booking of its sale", l.Line)
 	}
 	line.Shares = takenOf(sold.Shares, line.Before, line.After, whole)

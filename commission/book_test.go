@@ -218,15 +218,26 @@ func TestReturnThatContradictsItsSale(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	loose := giveBack("0", "2026-11-21", v, 1, 0, 1000)
+	loose.Lines[0].Original = nil
+	taken, err := book(loose, factsOf(simple(), held("a")))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, back := range map[string]*storeevent.Verdict{
 		"more than was paid": giveBack("1", "2026-11-21", v, 1, 900, 101),
+		"of what was itself a return": giveBack("1", "2026-11-21", &storeevent.Verdict{Transaction: func() storeevent.Transaction {
+			tx := v.Transaction
+			tx.EventID = loose.EventID
+			return tx
+		}()}, 1, 0, 1000),
 		"of another brand": func() *storeevent.Verdict {
 			r := giveBack("1", "2026-11-21", v, 1, 0, 1)
 			r.Lines[0].Brand = "other"
 			return r
 		}(),
 	} {
-		if r, err := book(back, factsOf(simple(), held("a"), b)); err == nil {
+		if r, err := book(back, factsOf(simple(), held("a"), b, taken)); err == nil {
 			t.Errorf("%s: booked %+v", name, r)
 		}
 	}

@@ -21,12 +21,11 @@ type Close struct {
 	Page       int              `json:"page,omitempty"`       // the first page of totals whose statements are not written
 	MinPayout  int64            `json:"min_payout,omitempty"` // of the plan in force at the day's end
 	Statements int64            `json:"statements"`
-	Accrued    int64            `json:"accrued"`         // Σ lines of the statements, minor units as all amounts
-	Settled    int64            `json:"settled"`         // Σ paid
-	Carried    int64            `json:"carried"`         // Σ carried out
-	Entries    int64            `json:"entries"`         // control totals: how many entries were booked on the day …
-	Amount     int64            `json:"amount"`          // … and their sum
-	Empty      bool             `json:"empty,omitempty"` // nothing was booked up to the day when it was to be closed, so it stayed open
+	Accrued    int64            `json:"accrued"` // Σ lines of the statements, minor units as all amounts
+	Settled    int64            `json:"settled"` // Σ paid
+	Carried    int64            `json:"carried"` // Σ carried out
+	Entries    int64            `json:"entries"` // control totals: how many entries were booked on the day …
+	Amount     int64            `json:"amount"`  // … and their sum
 	FrozenAt   when.Instant     `json:"frozen_at,omitempty"`
 	ClosedAt   when.Instant     `json:"closed_at,omitempty"`
 }
@@ -82,25 +81,24 @@ func (s *Service) Resume(ctx context.Context) error {
 
 // CloseOf is the close of a brand's day; fault.NotFound "unknown_close" for a day that nobody closed or asked to close.
 func (s *Service) CloseOf(ctx context.Context, brand string, date when.Date) (Close, error) {
+	// The ledger first: a day that it says is closed has its close stored, unless there was nothing to do on it.
+	l, err := s.repo.ledger(ctx, s.deps.DB, brand)
+	if err != nil {
+		return Close{}, err
+	}
 	found, err := s.repo.closes.GetMany(ctx, s.deps.DB, closeID(brand, date))
 	if err != nil {
 		return Close{}, err
 	}
-	kept := found[closeID(brand, date)]
-	if kept != nil && !kept.Empty {
-		return *kept, nil
-	}
-	l, err := s.repo.ledger(ctx, s.deps.DB, brand)
-	if err != nil {
-		return Close{}, err
+	if c := found[closeID(brand, date)]; c != nil {
+		return *c, nil
 	}
 	c := Close{Doc: docdb.Doc{ID: closeID(brand, date)}, Brand: brand, Date: date, Status: Closed}
 	switch {
 	case date <= l.Closed: // idle, or before the first booking
 	case date <= l.Asked:
 		c.Status = Running
-	case kept != nil:
-		return *kept, nil
+	case date <= l.Empty: // open, but there was nothing to close
 	default:
 		return Close{}, fault.New(fault.NotFound, "unknown_close", "nobody has closed this day, or asked to")
 	}
@@ -191,28 +189,10 @@ func (s *Service) advance(ctx context.Context, tx docdb.Session, brand string, a
 		return s.freeze(ctx, tx, l, from)
 	}
 	if l.Frozen == "" {
-		c, err := s.beginClose(ctx, tx, brand, l.Asked)
-		if err != nil {
-			return progress{}, err
-		}
-		c.Status, c.Empty, c.ClosedAt = Closed, true, s.deps.Clock.Now()
-		if err := s.repo.closes.Replace(ctx, tx, c); err != nil {
-			return progress{}, err
-		}
+		l.Empty = when.Later(l.Empty, l.Asked)
 	}
 	l.Asked = ""
 	return progress{done: true}, s.repo.ledgers.Replace(ctx, tx, l)
-}
-
-// beginClose is a close to be stored: a new one, or in the place of one that was made when there was nothing to close.
-func (s *Service) beginClose(ctx context.Context, tx docdb.Session, brand string, date when.Date) (*Close, error) {
-	id := closeID(brand, date)
-	found, err := s.repo.closes.GetMany(ctx, tx, id)
-	c := &Close{Doc: docdb.Doc{ID: id}, Brand: brand, Date: date}
-	if old := found[id]; old != nil {
-		c.Doc = old.Doc
-	}
-	return c, err
 }
 
 // freeze freezes the first open day on which there is something to do, and with it closes the idle days from the first open
@@ -233,12 +213,10 @@ func (s *Service) freeze(ctx context.Context, tx docdb.Session, l *ledger, from 
 		l.Frozen, l.Closed = last, last
 	} else {
 		l.Frozen, l.Closed = busy, busy.Add(-1)
-		c, err := s.beginClose(ctx, tx, brand, busy)
-		if err != nil {
-			return progress{}, err
-		}
-		c.Status, c.Step, c.MinPayout, c.FrozenAt = Running, stepStatements, minimum.on(busy), now
-		if err := s.freezeDay(ctx, tx, c); err != nil {
+		if err := s.freezeDay(ctx, tx, &Close{
+			Doc: docdb.Doc{ID: closeID(brand, busy)}, Brand: brand, Date: busy, Status: Running, Step: stepStatements,
+			MinPayout: minimum.on(busy), FrozenAt: now,
+		}); err != nil {
 			return progress{}, err
 		}
 	}
@@ -267,7 +245,7 @@ func (s *Service) freezeDay(ctx context.Context, tx docdb.Session, c *Close) err
 	if err := s.repo.shards.SaveMany(ctx, tx, all); err != nil {
 		return err
 	}
-	return s.repo.closes.Replace(ctx, tx, c)
+	return s.repo.closes.Insert(ctx, tx, c)
 }
 
 // busyDay is the first day from one to another on which something is booked, settles or can be paid, "" if there is none.

@@ -34,6 +34,7 @@ type ledger struct {
 	Frozen    when.Date        `json:"frozen,omitempty"` // last day that is not open; empty: every day is open
 	Closed    when.Date        `json:"closed,omitempty"` // last closed day: Frozen, or while a close is under way the day before it
 	Asked     when.Date        `json:"asked,omitempty"`  // the day up to which a close that is under way goes
+	Empty     when.Date        `json:"empty,omitempty"`  // the day up to which there was nothing to close yet when somebody asked to
 	Plans     int64            `json:"plans,omitempty"`  // how many plans the brand has
 }
 
