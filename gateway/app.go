@@ -219,7 +219,7 @@ func (a *App) indexStores(ctx context.Context) error {
 			return fmt.Errorf("index stores: %w", err)
 		}
 		apply(c)
-		return nil
+		return a.store.ApplyChanged(c)
 	}
 	// Following starts before the first fill, so that no change falls between the two.
 	err := a.consume(ctx, stream.Consumer{
@@ -241,8 +241,10 @@ func (a *App) indexStores(ctx context.Context) error {
 			return nil, nil
 		},
 		Missed: func(ctx context.Context) {
-			if err := fill(ctx); err != nil {
-				a.log.Error("the nearest-store index may lack changes", "error", err)
+			err := errors.Join(a.store.Reload(ctx), fill(ctx))
+			brands, brandsErr := a.store.Brands(ctx)
+			if err = errors.Join(err, brandsErr, a.closing.schedule(ctx, brands)); err != nil {
+				a.log.ErrorContext(ctx, "brands, stores or schedules may lack changes of other processes", "error", err)
 			}
 		},
 	})

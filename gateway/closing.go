@@ -51,17 +51,18 @@ func (c *closing) schedule(ctx context.Context, brands []storeevent.Brand) error
 // onTrigger asks for every past day of the brands that are due to be closed. A brand whose close fails holds up no other: the
 // asking is stored, and commission goes on with it behind.
 func (c *closing) onTrigger(ctx context.Context, items []stream.Item) (later []int, err error) {
-	for _, item := range items {
+	for i, item := range items {
 		brand := string(item.Data)
 		date, err := c.days.PastThrough(ctx, brand)
 		if err == nil {
 			_, err = c.commission.RequestClose(ctx, brand, date)
 		}
 		if err != nil && !fault.Is(err, fault.Conflict) && !fault.Is(err, fault.NotFound) {
-			return nil, fmt.Errorf("closing: %s: %w", brand, err)
+			c.log.WarnContext(ctx, "a brand's days could not be asked to close; trying again", "brand", brand, "error", err)
+			later = append(later, i)
 		}
 	}
-	return nil, nil
+	return later, nil
 }
 
 // givenUp notes a firing that could not even be asked for. Nothing is lost by it: the next one closes every open past day.

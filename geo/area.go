@@ -6,11 +6,13 @@ import (
 	"scrm/gateway/kit/fault"
 )
 
-// Area is the area that a store serves: a circle around Centre or a polygon. The zero Area is not valid; see Circle and Polygon.
+// Area is the area that a store serves: a circle or a polygon. The zero Area is not valid; see Circle and Polygon.
 type Area struct {
 	centre  Point
 	radiusM float64
-	ring    []Point // longitudes continue behind ±180° where the polygon crosses the antimeridian
+
+	ring      []Point // longitudes continue behind ±180° where the polygon crosses the antimeridian
+	low, high Point   // the ring's extent
 }
 
 // Circle is the area within radiusM metres (haversine) of a point, border included. fault.Invalid with code "invalid_area" or
@@ -25,9 +27,10 @@ func Circle(centre Point, radiusM float64) (*Area, error) {
 	return &Area{centre: centre, radiusM: radiusM}, nil
 }
 
-// Polygon is the area inside a ring of at least three points, whose edges are straight in latitude and longitude (as on a
-// map) and take the shorter way around; it holds no pole. A ring may be closed or not. fault.Invalid with code "invalid_area" or
-// "invalid_coordinates".
+// Polygon is the area inside a ring of at least three points, whose edges are straight in latitude and longitude (as on a map) and
+// take the shorter way around; it holds no pole. A ring may be closed or not, and run either way. Of the points on the border itself
+// those to the south and west lie inside, so that of two areas side by side one holds them. fault.Invalid with code
+// "invalid_area" or "invalid_coordinates".
 func Polygon(ring []Point) (*Area, error) {
 	if n := len(ring); n > 1 && ring[0] == ring[n-1] {
 		ring = ring[:n-1]
@@ -35,7 +38,7 @@ func Polygon(ring []Point) (*Area, error) {
 	if len(ring) < 3 {
 		return nil, fault.New(fault.Invalid, "invalid_area", "a service area's polygon has at least three points")
 	}
-	a := &Area{}
+	a := &Area{low: ring[0], high: ring[0]}
 	for i, p := range ring {
 		if err := p.Check(); err != nil {
 			return nil, err
@@ -44,6 +47,8 @@ func Polygon(ring []Point) (*Area, error) {
 			p.Lng = beside(p.Lng, a.ring[i-1].Lng)
 		}
 		a.ring = append(a.ring, p)
+		a.low = Point{min(a.low.Lat, p.Lat), min(a.low.Lng, p.Lng)}
+		a.high = Point{max(a.high.Lat, p.Lat), max(a.high.Lng, p.Lng)}
 	}
 	if beside(a.ring[0].Lng, a.ring[len(a.ring)-1].Lng) != a.ring[0].Lng {
 		return nil, fault.New(fault.Invalid, "invalid_area", "a service area's polygon does not go around the earth")
@@ -67,7 +72,12 @@ func (a *Area) Holds(p Point) bool {
 	if a.ring == nil {
 		return Distance(a.centre, p) <= a.radiusM
 	}
-	return inRing(a.ring, p) || inRing(a.ring, Point{p.Lat, p.Lng + 360}) || inRing(a.ring, Point{p.Lat, p.Lng - 360})
+	if p.Lng < a.low.Lng {
+		p.Lng += 360
+	} else if p.Lng > a.high.Lng {
+		p.Lng -= 360
+	}
+	return p.Lat >= a.low.Lat && p.Lat <= a.high.Lat && p.Lng >= a.low.Lng && p.Lng <= a.high.Lng && inRing(a.ring, p)
 }
 
 // inRing reports whether a ray from p to the north crosses the ring an odd number of times.

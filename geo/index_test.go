@@ -56,19 +56,23 @@ func anywhere(r *rand.Rand) geo.Point {
 	return geo.Point{Lat: math.Asin(r.Float64()*2-1) * 180 / math.Pi, Lng: r.Float64()*360 - 180}
 }
 
-// brute compares all stores.
+// brute compares all stores, by the formula of textbooks.
 func brute(stores []geo.Store, q geo.Query) []geo.Hit {
 	k := max(q.K, 1)
+	lat, lng := radians(q.From.Lat), radians(q.From.Lng)
+	cos := math.Cos(lat)
 	var hits []geo.Hit
 	for i := range stores {
 		s := &stores[i]
-		if !slices.Contains(s.Brands, q.Brand) || !s.Open && !q.Closed || q.Ownership != "" && s.Ownership != q.Ownership || q.Serving && s.Area != nil && !s.Area.Holds(q.From) {
+		if q.Ownership != "" && s.Ownership != q.Ownership || !s.Open && !q.Closed || !slices.Contains(s.Brands, q.Brand) || q.Serving && s.Area != nil && !s.Area.Holds(q.From) {
 			continue
 		}
-		if len(hits) == k && math.Abs(s.Point.Lat-q.From.Lat)*111_000 > hits[k-1].DistanceM+1 {
+		φ := radians(s.Point.Lat)
+		if len(hits) == k && math.Abs(φ-lat)*geo.EarthRadiusM > hits[k-1].DistanceM+1 {
 			continue // farther by latitude alone
 		}
-		h := geo.Hit{Store: s.ID, DistanceM: geo.Distance(q.From, s.Point)}
+		x, y := math.Sin((φ-lat)/2), math.Sin((radians(s.Point.Lng)-lng)/2)
+		h := geo.Hit{Store: s.ID, DistanceM: 2 * geo.EarthRadiusM * math.Asin(math.Min(1, math.Sqrt(x*x+cos*math.Cos(φ)*y*y)))}
 		if q.MaxM > 0 && h.DistanceM > q.MaxM || len(hits) == k && h.DistanceM > hits[k-1].DistanceM {
 			continue
 		}
@@ -80,6 +84,8 @@ func brute(stores []geo.Store, q geo.Query) []geo.Hit {
 	}
 	return hits
 }
+
+func radians(degrees float64) float64 { return degrees * (math.Pi / 180) }
 
 // compare asks one point in every way and wants what brute says.
 func compare(t interface {
@@ -116,15 +122,15 @@ func TestNearestExact(t *testing.T) {
 	special := specialPoints(t)
 	for i := range points {
 		var p geo.Point
-		switch i % 4 {
+		switch i % 10 {
 		case 0:
-			p = around(stores[r.IntN(len(stores))].Point, 0.05, r)
-		case 1:
-			p = around(stores[r.IntN(len(stores))].Point, 2, r)
-		case 2:
 			p = anywhere(r)
-		case 3:
-			p = special[i/4%len(special)]
+		case 1:
+			p = special[i/10%len(special)]
+		case 2, 3:
+			p = around(stores[r.IntN(len(stores))].Point, 2, r)
+		default:
+			p = around(stores[r.IntN(len(stores))].Point, 0.05, r)
 		}
 		q := geo.Query{Brand: "aurora", From: p, K: 1}
 		if i%2 == 0 {

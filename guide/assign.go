@@ -22,7 +22,8 @@ const (
 )
 
 // Assign gives each new member of a brand a store and a guide, in order, and answers the bindings. A member who has one for the
-// brand keeps it, and it is the answer; so asking again is harmless. Errors: fault.NotFound "unknown_brand".
+// brand keeps it, and it is the answer, so asking again is harmless; only one whom no store was in reach of is assigned again where a
+// location is given. Errors: fault.NotFound "unknown_brand".
 //
 // The order is: the recruiting guide; the named store; the nearest open store of the brand within its greatest distance, inside
 // whose service area the point lies. Where nobody there has room: the next store within reach, else the pool of the first one.
@@ -37,11 +38,15 @@ func (s *Service) Assign(ctx context.Context, joins []memberevent.Joined) ([]gui
 		for i := range joins {
 			j := &joins[i]
 			b := r.bindings[bindingsID(j.Member, j.Brand)]
-			if b == nil {
-				var err error
-				if b, err = r.first(ctx, j); err != nil {
-					return err
-				}
+			var err error
+			switch {
+			case b == nil:
+				b, err = r.first(ctx, j)
+			case b.current().provisional() && j.Lat != nil:
+				err = r.settle(ctx, b, &memberevent.Joined{Lat: j.Lat, Lng: j.Lng})
+			}
+			if err != nil {
+				return err
 			}
 			answers[i] = b.assignment()
 		}
@@ -191,6 +196,17 @@ func (r *round) load(ctx context.Context, guide, brand string) (*load, error) {
 	return r.loads[id], nil
 }
 
+// settle assigns a member again whom no store was in reach of, by what is known of them now; where that still is none, nothing
+// changes.
+func (r *round) settle(ctx context.Context, b *bindings, known *memberevent.Joined) error {
+	known.Member, known.Brand = b.owner()
+	next, _, err := r.place(ctx, known)
+	if err != nil || next.provisional() {
+		return err
+	}
+	return r.again(ctx, b, next)
+}
+
 // first makes a member's first binding for a brand.
 func (r *round) first(ctx context.Context, j *memberevent.Joined) (*bindings, error) {
 	next, g, err := r.place(ctx, j)
@@ -227,7 +243,8 @@ func (r *round) again(ctx context.Context, b *bindings, next Binding) error {
 // bind adds a binding and counts its guide's load. Her load has been read when she was chosen.
 func (r *round) bind(b *bindings, next Binding) {
 	if len(next.Candidates) > maxCandidates {
-		next.Candidates = next.Candidates[:maxCandidates]
+		// The nearest ones, and those among whom it was decided.
+		next.Candidates = slices.Delete(next.Candidates, maxCandidates/2, len(next.Candidates)-maxCandidates/2)
 	}
 	b.bind(next)
 	r.bindings[b.ID] = b
@@ -288,7 +305,9 @@ func (p *placement) try(ctx context.Context, store string, distanceM int64, reas
 		return false, err
 	}
 	best, seen := choose(store, distanceM, staff, limited)
-	p.Candidates = append(p.Candidates, seen...)
+	if best != nil || len(p.Candidates) < maxCandidates {
+		p.Candidates = append(p.Candidates, seen...)
+	}
 	if best == nil {
 		return false, nil
 	}
@@ -358,13 +377,17 @@ func (p *placement) start(ctx context.Context) (from geo.Point, named bool, err 
 // near looks for room in the stores within reach, nearest first.
 func (p *placement) near(ctx context.Context, from geo.Point) error {
 	query := geo.Query{Brand: p.brand.ID, From: from, K: firstLook, MaxM: float64(p.brand.MaxAssignM), Serving: true}
-	looked := 0
+	looked := map[string]bool{p.named: true} // by store: stores may move or close between two looks
 	for {
 		hits := p.deps.Nearest.Nearest(query)
-		for _, hit := range hits[looked:] {
-			if hit.Store == p.named {
+		if err := p.readStaff(ctx, hits); err != nil {
+			return err
+		}
+		for _, hit := range hits {
+			if looked[hit.Store] {
 				continue
 			}
+			looked[hit.Store] = true
 			reason, distance := ReasonNext, int64(hit.DistanceM+0.5)
 			if p.full == "" {
 				reason, p.full, p.fullM = ReasonNearest, hit.Store, distance
@@ -376,8 +399,32 @@ func (p *placement) near(ctx context.Context, from geo.Point) error {
 		if len(hits) < query.K {
 			return nil
 		}
-		looked, query.K = len(hits), query.K*lookFurther
+		query.K *= lookFurther
 	}
+}
+
+// readStaff reads at once who works in stores that are about to be looked at.
+func (p *placement) readStaff(ctx context.Context, hits []geo.Hit) error {
+	if len(hits) == 1 {
+		return nil
+	}
+	var stores, guides []string
+	for _, hit := range hits {
+		if _, known := p.posts[hit.Store]; !known {
+			stores = append(stores, hit.Store)
+		}
+	}
+	if err := p.readPosts(ctx, stores...); err != nil {
+		return err
+	}
+	for _, store := range stores {
+		for _, id := range p.staffOf(store) {
+			if _, known := p.guides[id]; !known {
+				guides = append(guides, id)
+			}
+		}
+	}
+	return p.readGuides(ctx, guides...)
 }
 
 // last is for members whom nobody has room for: the pool of the first store looked at, else the brand's fallback store.

@@ -183,16 +183,7 @@ func (s *Service) settleBuyers(ctx context.Context, tx docdb.Session, bought map
 		return err
 	}
 	for _, id := range ids {
-		b := r.bindings[id]
-		member, brand := b.owner()
-		next, _, err := r.place(ctx, &memberevent.Joined{Member: member, Brand: brand, Store: bought[id]})
-		if err != nil {
-			return err
-		}
-		if next.provisional() {
-			continue
-		}
-		if err := r.again(ctx, b, next); err != nil {
+		if err := r.settle(ctx, r.bindings[id], &memberevent.Joined{Store: bought[id]}); err != nil {
 			return err
 		}
 	}

@@ -66,7 +66,11 @@ func (s *Service) Enrol(ctx context.Context, batch []Enrolment) ([]EnrolResult, 
 		}
 		for _, at := range places {
 			if m := results[at].Member; m != "" {
-				joined = append(joined, r.members[m].membership(batch[at].Brand).Joined)
+				j := r.members[m].membership(batch[at].Brand).Joined
+				if e := batch[at]; e.Lat != nil { // also shared later, by somebody whom no store was in reach of
+					j.Lat, j.Lng = e.Lat, e.Lng
+				}
+				joined = append(joined, j)
 			}
 		}
 		return s.save(ctx, tx, r)

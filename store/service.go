@@ -57,14 +57,19 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 	if err := s.db.Ensure(ctx, append(s.schemas(), s.outbox.Schema(), s.dead.Schema())...); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
+	return s, s.Reload(ctx)
+}
+
+// Reload brings what this process knows of brands up to date, for when changes of other processes may have passed it by.
+func (s *Service) Reload(ctx context.Context) error {
 	var brands []storeevent.Brand
 	for doc, err := range s.brands.Each(ctx, s.db, docdb.Query{}) {
 		if err != nil {
-			return nil, fmt.Errorf("store: %w", err)
+			return fmt.Errorf("store: %w", err)
 		}
 		brands = append(brands, doc.fact())
 	}
-	return s, s.directory.putBrands(brands)
+	return s.directory.putBrands(brands)
 }
 
 // Outbox holds what the domain has to tell: verdicts for SALES, changes for FACTS.
@@ -174,12 +179,12 @@ func (s *Service) ChangeBrand(ctx context.Context, id string, c BrandChange) (st
 	return made, err
 }
 
-// Brand tells of a brand; fault.NotFound with code "unknown_brand".
+// Brand tells of a brand; fault.NotFound with code "unknown_brand". As long as the brand has accepted no transaction it is read from
+// storage: what may be dated back hangs on that, and another process may have accepted the first one a moment ago.
 func (s *Service) Brand(ctx context.Context, id string) (storeevent.Brand, error) {
-	if b := (*s.directory.brands.Load())[id]; b != nil {
+	if b := (*s.directory.brands.Load())[id]; b != nil && b.FirstAccepted != 0 {
 		return b.Brand, nil
 	}
-	// Another process may have made it a moment ago.
 	doc, err := need(ctx, s.db, s.brands, id, errNoBrand)
 	if err != nil {
 		return storeevent.Brand{}, err

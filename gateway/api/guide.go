@@ -101,7 +101,7 @@ func (s *Server) createGuide(ctx context.Context, in *body[guideInput]) (*reply[
 	if b.Phone != "" {
 		var err error
 		if hire.Phone, err = phone.Parse(b.Phone); err != nil {
-			return nil, err
+			return nil, at("phone", err)
 		}
 	}
 	g, err := s.Services.Guide.Hire(ctx, hire)

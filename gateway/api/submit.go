@@ -150,6 +150,11 @@ func (b *buyer) check() error {
 	if set != 1 {
 		return errBuyer
 	}
+	if number, err := phone.Parse(b.Card); err == nil {
+		// Many tills take the phone number for the card's: it must not travel readable.
+		b.Phone, b.Card = number, ""
+		return nil
+	}
 	if b.Phone == "" {
 		return nil
 	}
