@@ -127,7 +127,7 @@ func forbidden(folder, imported string, test bool) string {
 			return "kit imports no domain"
 		}
 	case strings.HasSuffix(folder, "event") && top != "gateway":
-		if inner != "gateway/kit/when" && !test {
+		if inner != "gateway/kit/when" && inner != "gateway/kit/wire" && !test {
 			return "an event package is a leaf"
 		}
 	case folder == "geo" || isDomain(top):

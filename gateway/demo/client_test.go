@@ -102,10 +102,13 @@ func TestEachEndsWithTheFirstError(t *testing.T) {
 	t.Parallel()
 	items := make([]int, 10_000)
 	var done atomic.Int32
-	err := each(context.Background(), items, func(_ context.Context, i, _ int) error {
+	err := each(context.Background(), items, func(ctx context.Context, i, _ int) error {
 		done.Add(1)
 		if i == 3 {
 			return fmt.Errorf("item %d", i)
+		}
+		if i > 3 {
+			<-ctx.Done() // the error is heard of however fast the others are
 		}
 		return nil
 	})
