@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"scrm/commission"
 	"scrm/gateway/kit/audit"
@@ -17,26 +20,28 @@ func (a *App) audit(ctx context.Context) ([]audit.Check, error) {
 	if err := a.barrier.wait(ctx, member.Durable, guide.Durable, commission.Durable); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	var parts []audit.Check
-	for _, domain := range []struct {
+	domains := []struct {
 		name  string
 		audit func(ctx context.Context) ([]audit.Check, error)
-	}{{"store", a.store.Audit}, {"member", a.member.Audit}, {"guide", a.guide.Audit}, {"commission", a.commission.Audit}} {
-		checks, err := domain.audit(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("audit: %s: %w", domain.name, err)
-		}
-		parts = append(parts, checks...)
+	}{{"store", a.store.Audit}, {"member", a.member.Audit}, {"guide", a.guide.Audit}, {"commission", a.commission.Audit}, {"projections", a.auditProjections}}
+	checks := make([][]audit.Check, len(domains))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, domain := range domains {
+		group.Go(func() (err error) {
+			if checks[i], err = domain.audit(ctx); err != nil {
+				err = fmt.Errorf("audit: %s: %w", domain.name, err)
+			}
+			return err
+		})
 	}
-	projected, err := a.auditProjections(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("audit: projections: %w", err)
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
-	return audit.Merge(append(parts, *projected)), nil
+	return audit.Merge(slices.Concat(checks...)), nil
 }
 
 // auditProjections is E3's second half.
-func (a *App) auditProjections(ctx context.Context) (*audit.Check, error) {
+func (a *App) auditProjections(ctx context.Context) ([]audit.Check, error) {
 	check := audit.New("E3", "what store applied, member, guide and commission have projected or dead-lettered")
 	err := a.store.EachApplied(ctx, func(eventIDs []string) error {
 		check.Figures["applied_to_project"] += int64(len(eventIDs))
@@ -58,5 +63,5 @@ func (a *App) auditProjections(ctx context.Context) (*audit.Check, error) {
 		}
 		return nil
 	})
-	return check, err
+	return []audit.Check{*check}, err
 }

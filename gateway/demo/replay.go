@@ -69,14 +69,17 @@ func (t *tally) add(r *dataset.Receipt, o outcome) {
 	}
 }
 
-// replay plays the receipts day by day: each till sends the batches of its day, and each online shop its orders, many of them at
-// once. Within a day a return may so overtake its sale; then it waits for it at the server.
+// waves is into how many parts the replay is split at least where the days allow it: after each it says how far it is.
+const waves = 5
+
+// replay plays the receipts in the order of time, some whole days at once: each till sends its batches, and each online shop its
+// orders, many of them at the same time. Among these a return may overtake its sale; then it waits for it at the server.
 func (d *demo) replay(ctx context.Context) error {
 	cashier := newCashier(d.set, d.known)
 	counted := &tally{statuses: d.summary.Transactions, codes: d.summary.Run.Codes}
-	for day := range byDay(d.set.Receipts) {
+	for wave := range inWaves(d.set.Receipts, len(d.set.Receipts)/waves) {
 		started := time.Now()
-		parcels, err := d.parcels(day, cashier, batchItems)
+		parcels, err := d.parcels(wave, cashier, batchItems)
 		if err != nil {
 			return err
 		}
@@ -84,17 +87,18 @@ func (d *demo) replay(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.say("replay   %s: %d receipts and orders in %d requests, %s", day[0].Date(), len(day), len(parcels), time.Since(started).Round(time.Millisecond))
+		d.say("replay   %s to %s: %d receipts and orders in %d requests, %s", wave[0].Date(), wave[len(wave)-1].Date(), len(wave), len(parcels),
+			time.Since(started).Round(time.Millisecond))
 	}
 	return d.settleOpen(ctx, counted)
 }
 
-// byDay splits receipts, which are in the order of time, by date.
-func byDay(receipts []*dataset.Receipt) func(yield func([]*dataset.Receipt) bool) {
+// inWaves splits receipts, which are in the order of time, between days into parts of at least size.
+func inWaves(receipts []*dataset.Receipt, size int) func(yield func([]*dataset.Receipt) bool) {
 	return func(yield func([]*dataset.Receipt) bool) {
 		for len(receipts) > 0 {
 			n := 1
-			for n < len(receipts) && receipts[n].Date() == receipts[0].Date() {
+			for n < len(receipts) && (n < size || receipts[n].Date() == receipts[n-1].Date()) {
 				n++
 			}
 			if !yield(receipts[:n]) {

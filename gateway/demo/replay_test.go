@@ -27,14 +27,13 @@ func TestParcelsHoldEveryReceiptOnce(t *testing.T) {
 	}
 	c := newCashier(set, nil)
 	seen := map[*dataset.Receipt]bool{}
-	last := ""
-	for day := range byDay(set.Receipts) {
-		if date := day[0].Date(); date <= last {
-			t.Fatalf("%s comes after %s", date, last)
-		} else {
-			last = date
+	waves, last := 0, ""
+	for wave := range inWaves(set.Receipts, 1000) {
+		if date := wave[0].Date(); date <= last {
+			t.Fatalf("a wave begins on %s, where the last one ended", date)
 		}
-		parcels, err := d.parcels(day, c, batchItems)
+		waves, last = waves+1, wave[len(wave)-1].Date()
+		parcels, err := d.parcels(wave, c, batchItems)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,15 +42,16 @@ func TestParcelsHoldEveryReceiptOnce(t *testing.T) {
 				t.Fatalf("a parcel of %d receipts and %d bytes", len(p.receipts), len(p.body))
 			}
 			for _, r := range p.receipts {
-				if seen[r] || r.Date() != last || (p.till == nil) != (r.Channel != "") || p.till != nil && p.till.store != r.Store {
+				first := p.receipts[0]
+				if seen[r] || (p.till == nil) != (r.Channel != "") || p.till != nil && p.till.store != r.Store || r.Channel != first.Channel || r.Brand != first.Brand {
 					t.Fatalf("%s is in the wrong parcel", r.Number)
 				}
 				seen[r] = true
 			}
 		}
 	}
-	if len(seen) != len(set.Receipts) {
-		t.Fatalf("%d of %d receipts are sent", len(seen), len(set.Receipts))
+	if len(seen) != len(set.Receipts) || waves != 2 {
+		t.Fatalf("%d of %d receipts are sent in %d waves", len(seen), len(set.Receipts), waves)
 	}
 }
 
