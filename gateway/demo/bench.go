@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"encoding/csv"
 	"fmt"
 	"io"
 	"net/http"
@@ -50,7 +49,7 @@ func Bench(ctx context.Context, o BenchOptions) (*Figures, error) {
 			BaseURL: o.BaseURL, Token: o.Token, Dir: o.Dir, Progress: o.Progress,
 			Recipe: dataset.Recipe{Seed: 1, Stores: 400, Members: 10_000, Transactions: o.Transactions, Days: 1, LastDay: yesterday},
 		},
-		client: newClient(o.BaseURL, o.Token), earned: map[string]int64{}, summary: newSummary(o.BaseURL, o.Dir), refused: csv.NewWriter(io.Discard),
+		client: newClient(o.BaseURL, o.Token), earned: map[string]int64{}, summary: newSummary(o.BaseURL, o.Dir),
 	}
 	defer d.client.close()
 	base, err := url.Parse(o.BaseURL)

@@ -36,7 +36,7 @@ type demo struct {
 	business *Business
 	tills    map[string]*till // by store
 	known    map[string]bool  // external ids that the server took
-	refused  *csv.Writer
+	refused  [][]string       // rows of the imports: file, row, code, detail
 	earned   map[string]int64 // paid by statements, by payee ("guide g-17")
 	summary  *Summary
 }
@@ -45,14 +45,6 @@ type demo struct {
 func Run(ctx context.Context, o Options) (*Summary, error) {
 	d := &demo{Options: o, client: newClient(o.BaseURL, o.Token), earned: map[string]int64{}, summary: newSummary(o.BaseURL, o.Dir)}
 	defer d.client.close()
-	file, err := os.OpenFile(d.summary.Run.RefusedFile, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("demo: %w", err)
-	}
-	defer file.Close()
-	d.refused = csv.NewWriter(file)
-	d.refused.Write([]string{"file", "row", "code", "detail"}) //nolint:errcheck // Flush tells
-
 	for _, step := range []struct {
 		name string
 		do   func(context.Context) error
@@ -65,10 +57,6 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 			return nil, fmt.Errorf("%s: %w", step.name, err)
 		}
 		d.summary.Run.Seconds[step.name] = time.Since(started).Seconds()
-	}
-	d.refused.Flush()
-	if err := d.refused.Error(); err != nil {
-		return nil, fmt.Errorf("demo: %s: %w", d.summary.Run.RefusedFile, err)
 	}
 	d.report()
 	return d.summary, nil
@@ -94,11 +82,26 @@ func (d *demo) read(context.Context) error {
 // say tells people how far it is.
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.Progress, format+"\n", args...) }
 
-// refuse counts an import's refused rows and writes each to the file.
+// refuse notes an import's refused rows.
 func (d *demo) refuse(file string, report *importReport) {
 	for _, r := range report.Rejected {
 		d.summary.Refused.Total++
 		d.summary.Refused.ByCode[r.Code]++
-		d.refused.Write([]string{file, strconv.Itoa(r.Row), r.Code, r.Detail}) //nolint:errcheck // Flush tells
+		d.refused = append(d.refused, []string{file, strconv.Itoa(r.Row), r.Code, r.Detail})
 	}
+}
+
+// writeCSV writes a list for people, readable by its owner only.
+func writeCSV(path string, header []string, rows [][]string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err == nil {
+		err = csv.NewWriter(file).WriteAll(append([][]string{header}, rows...))
+	}
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	return nil
 }

@@ -2,10 +2,7 @@ package demo
 
 import (
 	"context"
-	"encoding/csv"
-	"fmt"
 	"net/url"
-	"os"
 )
 
 // member is a member as the server shows one.
@@ -57,23 +54,9 @@ func (d *demo) readMembers(ctx context.Context) error {
 	for _, u := range found[:min(shown, len(found))] {
 		d.say("           %s  %-8s %s + %s", u.phone, u.brand, u.online, u.inStore)
 	}
-	return writeUnified(d.summary.Run.UnifiedFile, found)
-}
-
-func writeUnified(path string, found []unified) error {
-	rows := [][]string{{"member", "phone", "brand", "online", "store"}}
-	for _, u := range found {
-		rows = append(rows, []string{u.id, u.phone, u.brand, u.online, u.inStore})
+	rows := make([][]string, len(found))
+	for i, u := range found {
+		rows[i] = []string{u.id, u.phone, u.brand, u.online, u.inStore}
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err == nil {
-		err = csv.NewWriter(file).WriteAll(rows)
-	}
-	if err == nil {
-		err = file.Close()
-	}
-	if err != nil {
-		return fmt.Errorf("demo: %w", err)
-	}
-	return nil
+	return writeCSV(d.summary.Run.UnifiedFile, []string{"member", "phone", "brand", "online", "store"}, rows)
 }

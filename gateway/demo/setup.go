@@ -134,7 +134,7 @@ func (d *demo) enrol(ctx context.Context) error {
 		d.say("members  %d rows of the %s system: %d new, %d joined to a member who had the other card, %d known already, %d refused",
 			*export.rows, export.program, report.Created, report.Unified, report.Duplicates+report.Updated, len(report.Rejected))
 	}
-	return nil
+	return writeCSV(d.summary.Run.RefusedFile, []string{"file", "row", "code", "detail"}, d.refused)
 }
 
 // each does something for every item, several at once; the first error ends it.
