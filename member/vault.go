@@ -74,11 +74,22 @@ type stranger struct {
 // dayKeyCache keeps the few keys in use.
 type dayKeyCache struct {
 	mu   sync.Mutex
-	keys map[when.Date][]byte
+	keys map[when.Date]preparedKey
+}
+
+// preparedKey is a day's key, and what seals under it.
+type preparedKey struct {
+	key    []byte
+	sealer seal.Sealer
 }
 
 // DayKey is the key for sealing the phone numbers that transactions bring on a date; it is made when first asked for.
 func (s *Service) DayKey(ctx context.Context, date when.Date) ([]byte, error) {
+	prepared, err := s.preparedKey(ctx, date)
+	return prepared.key, err
+}
+
+func (s *Service) preparedKey(ctx context.Context, date when.Date) (preparedKey, error) {
 	s.dayKeys.mu.Lock()
 	defer s.dayKeys.mu.Unlock()
 	if key, ok := s.dayKeys.keys[date]; ok {
@@ -94,17 +105,18 @@ func (s *Service) DayKey(ctx context.Context, date when.Date) ([]byte, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("member: day key: %w", err)
+		return preparedKey{}, fmt.Errorf("member: day key: %w", err)
 	}
 	key, err := seal.Open(s.keys.wrapping, stored.Wrapped, dayKeyContext(date))
 	if err != nil {
-		return nil, fmt.Errorf("member: day key: %w", err)
+		return preparedKey{}, fmt.Errorf("member: day key: %w", err)
 	}
 	if len(s.dayKeys.keys) > 100 || s.dayKeys.keys == nil {
-		s.dayKeys.keys = map[when.Date][]byte{}
+		s.dayKeys.keys = map[when.Date]preparedKey{}
 	}
-	s.dayKeys.keys[date] = key
-	return key, nil
+	prepared := preparedKey{key, seal.NewSealer(key)}
+	s.dayKeys.keys[date] = prepared
+	return prepared, nil
 }
 
 func dayKeyContext(date when.Date) string { return "day/" + string(date) }
@@ -129,9 +141,9 @@ func (s *Service) ForgetStrangers(ctx context.Context) error {
 // transaction arrived. The answer begins with that date, which says what opens it, and is bound to the number's blind index.
 func (s *Service) SealNumber(ctx context.Context, arrived when.Instant, e164, index string) ([]byte, error) {
 	date := when.DateIn(arrived, time.UTC, 0)
-	key, err := s.DayKey(ctx, date)
+	day, err := s.preparedKey(ctx, date)
 	if err != nil {
 		return nil, err
 	}
-	return append([]byte(date), seal.Seal(key, []byte(e164), index)...), nil
+	return day.sealer.Append([]byte(date), []byte(e164), index), nil
 }

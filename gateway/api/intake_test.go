@@ -162,6 +162,7 @@ func TestTakeLists(t *testing.T) {
 	var got struct{ Items []outcomeView }
 	sh.sent("/v1/pos/transactions", object{"transactions": []any{
 		receipt(1, nil), receipt(2, object{"currency": "EUR"}), "nonsense", receipt(3, object{"member": object{"phone": "123"}}), receipt(4, nil), receipt(5, object{"seq": 1.5}),
+		json.RawMessage(`{"receipt":"R6","receipt":"R7"}`),
 	}}).want(202).into(&got)
 	want := []outcomeView{
 		{EventID: "pos/till-1/sale/R1", Status: "accepted"},
@@ -170,6 +171,7 @@ func TestTakeLists(t *testing.T) {
 		{Status: "rejected", Code: "phone_malformed", Field: "member.phone"},
 		{EventID: "pos/till-1/sale/R4", Status: "accepted"},
 		{Status: "rejected", Code: "wrong_type", Field: "seq"},
+		{Status: "rejected", Code: "duplicate_field", Field: "receipt"},
 	}
 	if len(got.Items) != len(want) {
 		t.Fatalf("%d items: %+v", len(got.Items), got.Items)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/binary"
 	"time"
 
@@ -43,12 +44,17 @@ type buyer struct {
 	ID    string `json:"id,omitempty"`
 }
 
-// oneOrMany is the body of both intake operations: one transaction, or a list of them. The list's items stay undecoded, so that one bad
-// item spoils no other.
+// oneOrMany is the body of both intake operations: one transaction, or a list of them.
 type oneOrMany struct {
 	transaction
-	Transactions []jsontext.Value `json:"transactions"`
+	Transactions []transaction `json:"transactions"`
 }
+
+// listBegins is how bodies with a list begin; one that does not is read as well, only with more copying.
+var listBegins = []byte(`{"transactions":[`)
+
+// minTransaction is about the size of the shortest transaction in bytes.
+const minTransaction = 256
 
 var (
 	errNoTransactions = fault.New(fault.Invalid, "transactions_required", "a list has at least one transaction").At("transactions")
@@ -57,27 +63,50 @@ var (
 	errBuyer          = fault.New(fault.Invalid, "member_ambiguous", "a member is named by one of phone, code, card and id").At("member")
 )
 
-// decodeTransactions reads a request's body. errs has, by position, what is wrong with an item of a list; err is about the body as
-// a whole.
+// decodeTransactions reads a request's body. errs has, by position, what is wrong with an item of a list, so that one bad item spoils
+// no other; err is about the body as a whole.
 func decodeTransactions(body []byte) (in []transaction, errs []error, batch bool, err error) {
 	var both oneOrMany
+	if bytes.HasPrefix(body, listBegins) {
+		both.Transactions = make([]transaction, 0, min(len(body)/minTransaction+1, MaxBatch))
+	}
 	if err := decodeJSON(body, &both, strict); err != nil {
-		return nil, nil, false, err
+		return decodeEach(body, err)
 	}
 	if both.Transactions == nil {
 		return []transaction{both.transaction}, make([]error, 1), false, nil
 	}
-	switch n := len(both.Transactions); {
-	case n == 0:
-		return nil, nil, true, errNoTransactions
-	case n > MaxBatch:
-		return nil, nil, true, errManyToo
+	n := len(both.Transactions)
+	return both.Transactions, make([]error, n), true, checkCount(n)
+}
+
+// decodeEach reads a body again of which whole is wrong: if it is a list, item by item.
+func decodeEach(body []byte, whole error) (in []transaction, errs []error, batch bool, err error) {
+	var list struct {
+		Transactions []jsontext.Value `json:"transactions"`
 	}
-	in, errs = make([]transaction, len(both.Transactions)), make([]error, len(both.Transactions))
-	for i, raw := range both.Transactions {
+	// A name that stands twice in an item is that item's fault too.
+	if err := decodeJSON(body, &list, strict, jsontext.AllowDuplicateNames(true)); err != nil || list.Transactions == nil {
+		return nil, nil, false, whole
+	}
+	if err := checkCount(len(list.Transactions)); err != nil {
+		return nil, nil, true, err
+	}
+	in, errs = make([]transaction, len(list.Transactions)), make([]error, len(list.Transactions))
+	for i, raw := range list.Transactions {
 		errs[i] = decodeJSON(raw, &in[i], strict)
 	}
 	return in, errs, true, nil
+}
+
+func checkCount(n int) error {
+	switch {
+	case n == 0:
+		return errNoTransactions
+	case n > MaxBatch:
+		return errManyToo
+	}
+	return nil
 }
 
 // submission makes of a transaction what the store domain takes. terminal is the till's id, empty for an order, whose brand is

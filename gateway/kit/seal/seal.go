@@ -12,10 +12,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"scrm/gateway/kit/fault"
 )
@@ -25,8 +27,8 @@ const KeySize = 32
 
 // Keyring derives what the program needs from one master key. Its methods are safe for concurrent use.
 type Keyring struct {
-	master     []byte
-	phoneIndex []byte // derived once: every transaction needs it
+	master  []byte
+	indexer sync.Pool // hash.Hash, keyed for the phone index: every transaction needs one
 }
 
 // NewKeyring makes a keyring of a master key of KeySize bytes.
@@ -35,7 +37,8 @@ func NewKeyring(master []byte) (*Keyring, error) {
 		return nil, fmt.Errorf("seal: a master key has %d bytes", KeySize)
 	}
 	k := &Keyring{master: master}
-	k.phoneIndex = k.Key("phone-index")
+	key := k.Key("phone-index")
+	k.indexer.New = func() any { return hmac.New(sha256.New, key) }
 	return k, nil
 }
 
@@ -97,7 +100,14 @@ func MAC(key, data []byte) []byte {
 // BlindIndex is the keyed index of a phone number in E.164 form, hex: equal numbers have equal indexes, and without the key
 // an index cannot be turned back by trying all numbers.
 func (k *Keyring) BlindIndex(e164 string) string {
-	return hex.EncodeToString(MAC(k.phoneIndex, []byte(e164)))
+	h := k.indexer.Get().(hash.Hash)
+	defer k.indexer.Put(h)
+	h.Reset()
+	h.Write([]byte(e164))
+	var sum [sha256.Size]byte
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], h.Sum(sum[:0]))
+	return string(text[:])
 }
 
 // NewKey makes a random key.
@@ -110,7 +120,18 @@ func NewKey() []byte {
 // Seal encrypts plaintext with AES-256-GCM under key; context is authenticated with it (the id of what it belongs to), so that
 // sealed bytes cannot be moved elsewhere. The answer starts with the nonce.
 func Seal(key, plaintext []byte, context string) []byte {
-	return aead(key).Seal(nil, nil, plaintext, []byte(context))
+	return NewSealer(key).Append(nil, plaintext, context)
+}
+
+// Sealer seals many times under one key. It is safe for concurrent use.
+type Sealer struct{ aead cipher.AEAD }
+
+// NewSealer prepares a key of KeySize bytes.
+func NewSealer(key []byte) Sealer { return Sealer{aead(key)} }
+
+// Append is Seal under the sealer's key, behind what dst holds already.
+func (s Sealer) Append(dst, plaintext []byte, context string) []byte {
+	return s.aead.Seal(dst, nil, plaintext, []byte(context))
 }
 
 // Open decrypts what Seal made; it fails if key, context or a byte differs.
