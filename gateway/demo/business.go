@@ -226,6 +226,13 @@ func SellingGuide(r *dataset.Receipt) string {
 	}
 }
 
+var dealerNames = map[string]string{
+	"d-huadong": "华东商贸", "d-huanan": "华南商贸", "d-huabei": "华北商贸", "d-huazhong": "华中商贸",
+	"d-xinan": "西南商贸", "d-xibei": "西北商贸", "d-dongbei": "东北商贸", "d-gangao": "港澳商贸",
+}
+
+func dealerName(id string) string { return cmp.Or(dealerNames[id], id) }
+
 func personName(id string) string {
 	surnames := []rune("王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁")
 	given := []rune("芳娜敏静丽艳娟霞秀英华慧巧美玉兰红洁琳雪梅婷晶妍佳嘉欣怡思雨萱子涵")

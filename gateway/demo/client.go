@@ -94,8 +94,7 @@ func (c *client) get(ctx context.Context, path string, query url.Values, answer 
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	_, err := c.do(ctx, call{method: http.MethodGet, path: path}, answer)
-	return err
+	return c.do(ctx, call{method: http.MethodGet, path: path}, answer)
 }
 
 // send writes body as JSON and reads the answer; answer may be nil.
@@ -104,8 +103,7 @@ func (c *client) send(ctx context.Context, method, path string, body, answer any
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	_, err = c.do(ctx, call{method: method, path: path, contentType: "application/json", body: data}, answer)
-	return err
+	return c.do(ctx, call{method: method, path: path, contentType: "application/json", body: data}, answer)
 }
 
 // make posts something that may be there already, from an earlier run: then nothing is to do.
@@ -119,32 +117,31 @@ func (c *client) make(ctx context.Context, path string, body any) error {
 
 // upload posts a CSV file.
 func (c *client) upload(ctx context.Context, path string, csv []byte, answer any) error {
-	_, err := c.do(ctx, call{method: http.MethodPost, path: path, contentType: "text/csv", body: csv}, answer)
-	return err
+	return c.do(ctx, call{method: http.MethodPost, path: path, contentType: "text/csv", body: csv}, answer)
 }
 
 // do makes a request, again for a while where the server cannot take it now, and decodes the answer.
-func (c *client) do(ctx context.Context, r call, answer any) (status int, err error) {
+func (c *client) do(ctx context.Context, r call, answer any) error {
 	deadline := time.Now().Add(patience)
 	for renewed := false; ; {
-		status, err = c.once(ctx, r, answer)
+		err := c.once(ctx, r, answer)
 		var p *problem
 		switch {
-		case err == nil || ctx.Err() != nil || !errors.As(err, &p):
+		case !errors.As(err, &p):
 		case p.Status == http.StatusUnauthorized && r.till == nil && !renewed:
 			renewed = true
 			c.forgetToken()
 			continue
 		case (p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests) && time.Now().Before(deadline):
 			if err := wait(ctx, max(p.retryAfter, 50*time.Millisecond)); err != nil {
-				return status, err
+				return err
 			}
 			continue
 		}
 		if err != nil {
-			return status, fmt.Errorf("demo: %s %s: %w", r.method, pathOnly(r.path), err)
+			return fmt.Errorf("demo: %s %s: %w", r.method, pathOnly(r.path), err)
 		}
-		return status, nil
+		return nil
 	}
 }
 
@@ -154,10 +151,10 @@ func pathOnly(path string) string {
 	return only
 }
 
-func (c *client) once(ctx context.Context, r call, answer any) (int, error) {
+func (c *client) once(ctx context.Context, r call, answer any) error {
 	request, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path, bytes.NewReader(r.body))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if r.contentType != "" {
 		request.Header.Set("Content-Type", r.contentType)
@@ -170,24 +167,24 @@ func (c *client) once(ctx context.Context, r call, answer any) (int, error) {
 	} else {
 		token, err := c.bearer()
 		if err != nil {
-			return 0, err
+			return err
 		}
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer response.Body.Close()
 	if response.StatusCode >= http.StatusBadRequest {
-		return response.StatusCode, problemOf(response)
+		return problemOf(response)
 	}
 	if answer == nil {
 		_, err = io.Copy(io.Discard, response.Body)
 	} else {
 		err = json.NewDecoder(response.Body).Decode(answer)
 	}
-	return response.StatusCode, err
+	return err
 }
 
 func problemOf(response *http.Response) error {

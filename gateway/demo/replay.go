@@ -160,7 +160,7 @@ func (d *demo) deliver(ctx context.Context, p *parcel, counted *tally) error {
 		Items []outcome `json:"items"`
 	}
 	request := call{method: http.MethodPost, path: p.path, contentType: "application/json", body: p.body, prefer: preferWait, till: p.till}
-	if _, err := d.client.do(ctx, request, &answer); err != nil {
+	if err := d.client.do(ctx, request, &answer); err != nil {
 		return err
 	}
 	if len(answer.Items) != len(p.receipts) {
@@ -227,7 +227,7 @@ func (d *demo) ask(ctx context.Context, r *dataset.Receipt) (o outcome, err erro
 	if r.Channel == "" {
 		request.till = d.tills[r.Store]
 	}
-	_, err = d.client.do(ctx, request, &o)
+	err = d.client.do(ctx, request, &o)
 	if hasCode(err, "unknown_transaction") {
 		return outcome{Status: "accepted"}, nil // store has not seen it yet
 	}

@@ -52,6 +52,9 @@ func (d *demo) makeUsers(ctx context.Context) error {
 		{"username": "manager", "role": "store_manager", "store": store.ID},
 		{"username": "guide", "role": "guide", "store": store.ID, "guide": GuideID(store.ID, 1)},
 	}
+	if dealers := d.set.Dealers(); len(dealers) > 0 {
+		users = append(users, object{"username": "dealer", "role": "dealer_admin", "dealer": dealers[0]})
+	}
 	d.say("sign in  at %s with password %s as", d.BaseURL, password)
 	for _, user := range users {
 		name := fmt.Sprint(user["username"])
@@ -64,7 +67,7 @@ func (d *demo) makeUsers(ctx context.Context) error {
 			return err
 		}
 		scope := ""
-		for _, field := range []string{"brand", "region", "store", "guide"} {
+		for _, field := range []string{"brand", "region", "dealer", "store", "guide"} {
 			if value, ok := user[field]; ok {
 				scope += fmt.Sprintf(" %s %s", field, value)
 			}
@@ -89,9 +92,12 @@ func (d *demo) report() {
 	}
 	d.say("lines of returns    %d that name their sale, %d that do not", s.ReturnLines.Matched, s.ReturnLines.Unmatched)
 	d.say("statements          %d, %s paid, %s carried on", s.Statements.Count, yuan(s.Statements.Total), yuan(s.Statements.Carried))
-	for _, kind := range []string{"guide", "store"} {
-		d.say("best %ss", kind)
-		for _, payee := range d.best(kind + " ") {
+	for _, kind := range []string{"guide", "store", "dealer"} {
+		payees := d.best(kind + " ")
+		if len(payees) > 0 {
+			d.say("best %ss", kind)
+		}
+		for _, payee := range payees {
 			d.say("  %14s  %s", yuan(d.earned[kind+" "+payee]), payee)
 		}
 	}

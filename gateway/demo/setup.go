@@ -45,6 +45,11 @@ func (d *demo) setUp(ctx context.Context) error {
 	}
 	d.say("set up   %d brands, each with an online and a store program and a commission plan, in force from %s", len(d.business.Brands), d.business.Since.Format("2006-01-02"))
 
+	for _, dealer := range d.set.Dealers() {
+		if err := d.client.make(ctx, "/v1/dealers", object{"id": dealer, "name": dealerName(dealer)}); err != nil {
+			return err
+		}
+	}
 	report := &importReport{}
 	if err := d.client.upload(ctx, "/v1/stores/import", d.set.StoresCSV, report); err != nil {
 		return err

@@ -62,7 +62,7 @@ func (d *demo) reportDays(ctx context.Context) error {
 			Matched bool `json:"matched"`
 		}
 		request := call{method: http.MethodPost, path: "/v1/pos/z-reports", contentType: "application/json", body: body, till: day.till}
-		if _, err := d.client.do(ctx, request, &answer); err != nil {
+		if err := d.client.do(ctx, request, &answer); err != nil {
 			return err
 		}
 		mu.Lock()

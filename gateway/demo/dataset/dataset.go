@@ -5,7 +5,10 @@
 // whose slip names no sale, customers whom no export knows.
 package dataset
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Set is everything that the demo plays.
 type Set struct {
@@ -21,6 +24,7 @@ type Set struct {
 type Store struct {
 	ID     string
 	Region string
+	Dealer string // empty: none, or the list does not say
 	Brands []string
 }
 
@@ -69,16 +73,25 @@ func (r *Receipt) Date() string { return r.Time.Format(time.DateOnly) }
 // Brands are the brands that the stores carry, each once, in the order in which they are met.
 func (s *Set) Brands() []string {
 	var brands []string
-	seen := map[string]bool{}
 	for _, store := range s.Stores {
 		for _, b := range store.Brands {
-			if !seen[b] {
-				seen[b] = true
+			if !slices.Contains(brands, b) {
 				brands = append(brands, b)
 			}
 		}
 	}
 	return brands
+}
+
+// Dealers are the dealers that the store list names, each once, in the order in which they are met.
+func (s *Set) Dealers() []string {
+	var dealers []string
+	for _, store := range s.Stores {
+		if store.Dealer != "" && !slices.Contains(dealers, store.Dealer) {
+			dealers = append(dealers, store.Dealer)
+		}
+	}
+	return dealers
 }
 
 // Selling are the stores that have receipts, in the order of the list.

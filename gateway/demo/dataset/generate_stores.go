@@ -13,13 +13,16 @@ import (
 
 // place is a generated store.
 type place struct {
-	id, name, address, ownership string
-	city                         city
-	brands                       []string
-	lat, lng                     float64
+	id, name, address, ownership, dealer string
+	city                                 city
+	brands                               []string
+	lat, lng                             float64
 }
 
 var streets = []string{"人民路", "解放路", "中山路", "建设大街", "和平里", "南京路", "步行街", "万象城", "大悦城", "火车站", "滨江道", "大学城", "科技园", "银泰城", "凯德广场", "时代广场"}
+
+// dealers run the stores of that ownership.
+var dealers = []string{"d-huadong", "d-huanan", "d-huabei", "d-huazhong", "d-xinan", "d-xibei", "d-dongbei", "d-gangao"}
 
 // makeStores scatters stores around cities, more where more people live, densest in the middle.
 func (g *generator) makeStores(rng *rand.Rand) {
@@ -47,6 +50,9 @@ func (g *generator) makeStores(rng *rand.Rand) {
 			lat:       at.lat + radius*math.Sin(angle)/kmPerDegree,
 			lng:       at.lng + radius*math.Cos(angle)/kmPerDegree/math.Cos(at.lat*math.Pi/180),
 		}
+		if p.ownership == "dealer" {
+			p.dealer = dealers[len(dealers)*i/g.recipe.Stores]
+		}
 		street := pick(rng, streets)
 		p.name = fmt.Sprintf("%s%s%d店", strings.TrimSuffix(at.name, "市"), street, i+1)
 		p.address = fmt.Sprintf("%s, %s%d号", at.name, street, 1+rng.IntN(999))
@@ -66,11 +72,18 @@ func (g *generator) makeStores(rng *rand.Rand) {
 	}
 }
 
+// storesCSV writes the store list. The column dealer is there only where orders are: the files' format does not have it.
 func (g *generator) storesCSV() []byte {
 	rows := [][]string{{"id", "name", "address", "city", "region", "ownership", "brands", "lat", "lng"}}
 	degrees := func(d float64) string { return strconv.FormatFloat(d, 'f', 5, 64) }
 	for _, p := range g.stores {
 		rows = append(rows, []string{p.id, p.name, p.address, p.city.name, p.city.region, p.ownership, strings.Join(p.brands, "|"), degrees(p.lat), degrees(p.lng)})
+	}
+	if g.recipe.OnlinePercent > 0 {
+		rows[0] = append(rows[0], "dealer")
+		for i, p := range g.stores {
+			rows[i+1] = append(rows[i+1], p.dealer)
+		}
 	}
 	return toCSV(rows)
 }

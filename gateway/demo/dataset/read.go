@@ -122,9 +122,9 @@ func (t *table) next() (bool, error) {
 	return err == nil, err
 }
 
-// get is a column of this row, empty if the row is too short.
+// get is a column of this row, empty if there is none or the row is too short.
 func (t *table) get(column string) string {
-	if i := t.column[column]; i < len(t.row) {
+	if i, ok := t.column[column]; ok && i < len(t.row) {
 		return t.row[i]
 	}
 	return ""
@@ -147,7 +147,7 @@ func parseStores(data []byte) ([]Store, error) {
 			return stores, err
 		}
 		if brands := t.get("brands"); t.get("id") != "" && brands != "" {
-			stores = append(stores, Store{ID: t.get("id"), Region: t.get("region"), Brands: strings.Split(brands, "|")})
+			stores = append(stores, Store{ID: t.get("id"), Region: t.get("region"), Dealer: t.get("dealer"), Brands: strings.Split(brands, "|")})
 		}
 	}
 }
