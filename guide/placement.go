@@ -192,4 +192,3 @@ func (p *placement) last(ctx context.Context) error {
 	_, err := p.try(ctx, p.brand.FallbackStore, -1, ReasonFallback, false)
 	return err
 }
-
