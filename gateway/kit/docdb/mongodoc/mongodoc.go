@@ -19,7 +19,7 @@ import (
 const (
 	attempts = 100
 	minWait  = 2 * time.Millisecond
-	maxWait  = 100 * time.Millisecond
+	maxWait  = 2 * time.Second // long enough for many writers of many documents to come one after the other
 )
 
 // DB is a domain's database.
