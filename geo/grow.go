@@ -142,9 +142,9 @@ func (g *grower) grow(c cell, near []mark, own []*place, left int8) node {
 			g.rivals = append(g.rivals, o.rival(g.places[near[i].who]))
 		}
 		if kept, ok := unbeaten(g.rivals, pageSize); ok {
-			contenders := make([]entry, len(kept))
+			contenders := make([]*place, len(kept))
 			for i := range kept {
-				contenders[i] = kept[i].who.entry()
+				contenders[i] = kept[i].who
 			}
 			return newPage(d, contenders, own, left)
 		}

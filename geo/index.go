@@ -184,15 +184,15 @@ func (ix *Index) AppendNearest(hits []Hit, q Query) []Hit {
 	}
 	from := spotOf(q.From)
 	if q.K <= 1 && !q.Closed && q.Ownership == "" {
-		p, id, distance := t.first(&from)
-		if p == nil || q.MaxM > 0 && distance > q.MaxM {
+		a := t.first(&from)
+		if a.id == "" || q.MaxM > 0 && a.distance > q.MaxM {
 			return hits
 		}
-		if !q.Serving || p.serves(q.From) {
-			return append(hits, Hit{id, distance})
+		if !q.Serving || a.place().serves(q.From) {
+			return append(hits, Hit{a.id, a.distance})
 		}
 	}
-	for _, h := range t.search(&from, q.wanted()) {
+	for _, h := range t.search(from, q.wanted()) {
 		hits = append(hits, Hit{h.who.id, h.distance})
 	}
 	return hits
@@ -211,10 +211,6 @@ func (q *Query) wanted() wanted {
 		w.maxM = never
 	}
 	return w
-}
-
-func (p *place) entry() entry {
-	return entry{p.spot, p.id, p}
 }
 
 // serves reports whether the store's service area, where it has one, holds a point.

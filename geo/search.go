@@ -21,9 +21,26 @@ func (a hit) compare(b hit) int {
 	return cmp.Compare(a.who.id, b.who.id)
 }
 
-// first is the open store nearest to a point and its distance in metres; nil if there is none. But in the wilds, its cost does
-// not depend on the number of stores, only for the way down to the page.
-func (t *tree) first(from *spot) (*place, string, float64) {
+// answer is the store that was found, if any: who, or the i-th of a page's.
+type answer struct {
+	page     *page
+	i        int
+	who      *place
+	id       string
+	distance float64 // metres
+}
+
+// place is the store; getting to it costs more than its id.
+func (a *answer) place() *place {
+	if a.page == nil {
+		return a.who
+	}
+	return a.page.who[a.i]
+}
+
+// first is the open store nearest to a point; without an id if there is none. But in the wilds, its cost does not depend on the
+// number of stores, only for the way down to the page.
+func (t *tree) first(from *spot) answer {
 	g := gridOf(from.at)
 	c := cell{face: g.face}
 	n := t.faces[g.face]
@@ -37,7 +54,7 @@ func (t *tree) first(from *spot) (*place, string, float64) {
 	}
 	p, ok := n.(*page)
 	if !ok || len(p.contenders) == 0 {
-		return t.firstHit(from)
+		return t.firstHit(*from)
 	}
 	m := p.mask(c, g)
 	i := bits.TrailingZeros64(m)
@@ -52,17 +69,17 @@ func (t *tree) first(from *spot) (*place, string, float64) {
 		}
 	}
 	if second <= tied(least) {
-		return t.firstHit(from)
+		return t.firstHit(*from)
 	}
 	e := &p.contenders[i]
-	return e.who, e.id, haversine(from, &e.spot)
+	return answer{page: p, i: i, id: e.id, distance: haversine(from, &e.spot)}
 }
 
-func (t *tree) firstHit(from *spot) (*place, string, float64) {
+func (t *tree) firstHit(from spot) answer {
 	for _, h := range t.search(from, wanted{kinds: openKinds, k: 1, maxM: never}) {
-		return h.who, h.who.id, h.distance
+		return answer{who: h.who, id: h.who.id, distance: h.distance}
 	}
-	return nil, "", 0
+	return answer{}
 }
 
 // wanted is what a search looks for.
@@ -80,7 +97,7 @@ func (w *wanted) fits(p *place) bool { return w.kinds&p.kind != 0 && (!w.areas |
 const never = math.MaxFloat64
 
 // search finds the stores that are wanted, nearest first.
-func (t *tree) search(from *spot, want wanted) []hit {
+func (t *tree) search(from spot, want wanted) []hit {
 	s := search{from: from, want: want, limit: math.Inf(1), least: make([]float64, 0, want.k+1), found: make([]hit, 0, 2*want.k)}
 	if want.maxM < math.Pi*EarthRadiusM {
 		half := math.Sin(want.maxM / EarthRadiusM / 2)
@@ -89,7 +106,7 @@ func (t *tree) search(from *spot, want wanted) []hit {
 	s.descend(t.faces[:])
 	hits := slices.DeleteFunc(s.found, func(h hit) bool { return h.chord2 > s.limit })
 	for i := range hits {
-		hits[i].distance = haversine(from, &hits[i].who.spot)
+		hits[i].distance = haversine(&s.from, &hits[i].who.spot)
 	}
 	hits = slices.DeleteFunc(hits, func(h hit) bool { return h.distance > want.maxM })
 	slices.SortFunc(hits, hit.compare)
@@ -98,7 +115,7 @@ func (t *tree) search(from *spot, want wanted) []hit {
 
 // search is a descent into the nearest nodes first, which leaves out those that are too far away by then.
 type search struct {
-	from  *spot
+	from  spot
 	want  wanted
 	limit float64   // squared chord beyond which no store is among the hits
 	least []float64 // the smallest squared chords so far, at most k, in order

@@ -29,11 +29,24 @@ type branch struct {
 // its 64 subcells each knows its own contenders, 3 on average.
 type page struct {
 	contenders []entry                 // in order of their distance to the cell's centre
+	masks      [subcells]atomic.Uint64 // per subcell: its contenders as bits; 0 until first asked for
+	who        []*place                // the contenders
 	own        []*place                // all stores that lie in the cell, also closed ones, in order of their codes
-	masks      [pageSize]atomic.Uint64 // per subcell: its contenders as bits; 0 until first asked for
 	left       int8                    // how often the cell may be quartered, should more contend
 	sum        digest
 }
+
+// entry is what a look-up needs of a contender, in 64 bytes: one cache line.
+type entry struct {
+	spot
+	id string
+}
+
+const (
+	pageSize  = 64 // stores that a page compares: the bits of a word
+	subLevels = 3  // how often a page's cell is quartered into subcells
+	subcells  = 1 << (2 * subLevels)
+)
 
 // wilds are a cell where more than pageSize stores contend and few lie: far from a row of stores, mostly. It keeps no list;
 // who asks from here is answered by a search.
@@ -42,21 +55,11 @@ type wilds struct {
 	sum digest // its lead is the open store nearest to the centre
 }
 
-// pageSize is how many stores a page compares: the bits of a word.
-const pageSize = 64
-
 // digest is what a node tells about what is below it.
 type digest struct {
 	disc  disc
 	kinds kinds  // of the stores that lie in the cell
 	lead  *place // contends in a page below, nil if none does; a store that lead beats everywhere in the cell contends in none
-}
-
-// entry is a contender, with what a search needs to know of it in one place.
-type entry struct {
-	spot
-	id  string
-	who *place
 }
 
 func (b *branch) digest() *digest { return &b.sum }
@@ -83,10 +86,14 @@ func newBranch(d disc, kids [4]node) *branch {
 	return b
 }
 
-func newPage(d disc, contenders []entry, own []*place, left int8) *page {
-	p := &page{contenders: contenders, own: own, left: left, sum: digest{disc: d, kinds: kindsOf(own)}}
+func newPage(d disc, contenders, own []*place, left int8) *page {
+	p := &page{who: contenders, own: own, left: left, sum: digest{disc: d, kinds: kindsOf(own)}}
+	p.contenders = make([]entry, len(contenders))
+	for i, c := range contenders {
+		p.contenders[i] = entry{c.spot, c.id}
+	}
 	if len(contenders) > 0 {
-		p.sum.lead = contenders[0].who
+		p.sum.lead = contenders[0]
 	}
 	return p
 }
@@ -105,16 +112,16 @@ func kindsOf(places []*place) kinds {
 
 // mask is the contenders of one of a page's subcells.
 func (p *page) mask(c cell, g grid) uint64 {
-	s := digits - 3 - c.level
+	s := digits - subLevels - c.level
 	u, w := g.u>>s, g.w>>s
-	word := &p.masks[u&7<<3|w&7]
+	word := &p.masks[(u<<subLevels|w&(1<<subLevels-1))%subcells]
 	if m := word.Load(); m != 0 {
 		return m
 	}
-	o := cell{face: c.face, level: c.level + 3, u: u, w: w}.outline()
-	all := make([]rival, len(p.contenders))
-	for i := range p.contenders {
-		all[i] = o.rival(p.contenders[i].who)
+	o := cell{face: c.face, level: c.level + subLevels, u: u, w: w}.outline()
+	all := make([]rival, len(p.who))
+	for i, c := range p.who {
+		all[i] = o.rival(c)
 	}
 	var m uint64
 	for i := range all {

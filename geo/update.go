@@ -32,9 +32,9 @@ func (b *page) put(_ *tree, c cell, p *place) node {
 		own = with(own, p)
 	}
 	if !contends {
-		return newPage(b.sum.disc, b.contenders, own, b.left)
+		return newPage(b.sum.disc, b.who, own, b.left)
 	}
-	return regrow(c, append(b.rivals(nil), p), own, b.left)
+	return regrow(c, append(slices.Clip(b.who), p), own, b.left)
 }
 
 func (w *wilds) put(t *tree, c cell, p *place) node {
@@ -88,15 +88,15 @@ func (b *branch) evict(c cell, p *place) node {
 }
 
 func (b *page) evict(_ cell, p *place) node {
-	return newPage(b.sum.disc, b.contenders, without(b.own, p), b.left)
+	return newPage(b.sum.disc, b.who, without(b.own, p), b.left)
 }
 
 func (w *wilds) evict(_ cell, p *place) node {
 	return newWilds(w.sum.disc, w.sum.lead, without(w.own, p))
 }
 
-func without(own []*place, p *place) []*place {
-	return slices.DeleteFunc(slices.Clone(own), func(x *place) bool { return x == p })
+func without(places []*place, p *place) []*place {
+	return slices.DeleteFunc(slices.Clone(places), func(x *place) bool { return x == p })
 }
 
 func (b *branch) cut(rest *tree, c cell, p *place) node {
@@ -107,10 +107,10 @@ func (b *branch) cut(rest *tree, c cell, p *place) node {
 }
 
 func (b *page) cut(rest *tree, c cell, p *place) node {
-	if !slices.ContainsFunc(b.contenders, func(x entry) bool { return x.who == p }) {
+	if !slices.Contains(b.who, p) {
 		return b
 	}
-	return regrow(c, rest.rivals(c, b.rivals(p)), b.own, b.left)
+	return regrow(c, rest.rivals(c, without(b.who, p)), b.own, b.left)
 }
 
 func (w *wilds) cut(rest *tree, c cell, p *place) node {
@@ -120,17 +120,6 @@ func (w *wilds) cut(rest *tree, c cell, p *place) node {
 	next := *w
 	next.sum.lead = rest.nearest(w.sum.disc.centre)
 	return &next
-}
-
-// rivals are the page's contenders without one.
-func (b *page) rivals(without *place) []*place {
-	out := make([]*place, 0, len(b.contenders)+1)
-	for i := range b.contenders {
-		if p := b.contenders[i].who; p != without {
-			out = append(out, p)
-		}
-	}
-	return out
 }
 
 // contends reports whether a store may be nearest somewhere in the node's cell, as far as its lead tells.
@@ -163,8 +152,7 @@ func (b *branch) with(kid func(k int) node) node {
 
 // nearest is the open store nearest to a point, nil if there is none.
 func (t *tree) nearest(at vec) *place {
-	from := at.spot()
-	for _, h := range t.search(&from, wanted{kinds: openKinds, k: 1, maxM: never}) {
+	for _, h := range t.search(at.spot(), wanted{kinds: openKinds, k: 1, maxM: never}) {
 		return h.who
 	}
 	return nil
