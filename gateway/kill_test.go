@@ -29,7 +29,7 @@ func TestKilledReplays(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	in := files(t, dataset.Recipe{Seed: 23, Stores: 30, Members: 500, Transactions: 2500, Days: 8, LastDay: "2026-02-28"})
+	in := files(t, dataset.Recipe{Seed: 23, Stores: 30, Members: 500, Transactions: 8000, Days: 12, LastDay: "2026-02-28"})
 	undisturbed := startDemo(t, program, t.TempDir(), in)
 	want := undisturbed.finish(t)
 	// The moments lie between the first member's import and the audit.
