@@ -93,7 +93,7 @@ func (d *demo) measureReplay(ctx context.Context, base *url.URL, f *Figures) err
 		rate     *Rate
 	}{{d.set.Receipts[:quarter], 1, &f.Single}, {d.set.Receipts[quarter:], batchSize, &f.Batched}}
 	for _, v := range volleys {
-		shots, err := d.shots(base, cashier, v.receipts, v.size)
+		shots, last, err := d.shots(base, cashier, v.receipts, v.size)
 		if err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (d *demo) measureReplay(ctx context.Context, base *url.URL, f *Figures) err
 			return err
 		}
 		*v.rate = Rate{Items: result.items, PerSecond: result.perSecond(), P50: result.percentile(50), P99: result.percentile(99)}
-		if err := d.awaitProjected(ctx, v.receipts); err != nil {
+		if err := d.awaitProjected(ctx, last); err != nil {
 			return err
 		}
 		// The last volley is the one that outruns the projections.
@@ -113,32 +113,35 @@ func (d *demo) measureReplay(ctx context.Context, base *url.URL, f *Figures) err
 	return nil
 }
 
-// shots writes down the requests of tills: batches of size, or each transaction alone where that is 1.
-func (d *demo) shots(base *url.URL, cashier *cashier, receipts []*dataset.Receipt, size int) ([]shot, error) {
+// shots writes down the requests of tills: batches of size, or each transaction alone where that is 1. last are receipts of those
+// that will be under way at the end, one of each.
+func (d *demo) shots(base *url.URL, cashier *cashier, receipts []*dataset.Receipt, size int) (shots []shot, last []*dataset.Receipt, err error) {
 	parcels, err := d.parcels(receipts, cashier, size)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	shots := make([]shot, len(parcels))
+	shots = make([]shot, len(parcels))
 	for i, p := range parcels {
 		body := p.body
 		if size == 1 {
 			if body, err = cashier.write(p.receipts[0]); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		r := call{method: http.MethodPost, path: p.path, contentType: "application/json", body: body, till: p.till}
 		if shots[i], err = newShot(base, r, len(p.receipts)); err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if i >= len(parcels)-connections {
+			last = append(last, p.receipts[len(p.receipts)-1])
 		}
 	}
-	return shots, nil
+	return shots, last, nil
 }
 
 // awaitProjected waits until the last of the receipts that were sent are projected by all three domains: the streams keep their
 // order, so all before them are too.
-func (d *demo) awaitProjected(ctx context.Context, receipts []*dataset.Receipt) error {
-	last := receipts[max(0, len(receipts)-connections*batchSize):]
+func (d *demo) awaitProjected(ctx context.Context, last []*dataset.Receipt) error {
 	return each(ctx, last, func(ctx context.Context, _ int, r *dataset.Receipt) error {
 		for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 			o, err := d.ask(ctx, r)
