@@ -245,7 +245,9 @@ func (r *round) bind(b *bindings, next Binding) {
 	}
 	b.bind(next)
 	r.bindings[b.ID] = b
-	r.bound = append(r.bound, b)
+	if _, known := r.unplaced[b.ID]; !known { // a member may come twice in a batch
+		r.bound = append(r.bound, b)
+	}
 	r.unplaced[b.ID] = next.provisional()
 	if next.Guide == "" {
 		return

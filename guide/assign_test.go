@@ -236,6 +236,34 @@ func TestAssignAgain(t *testing.T) {
 	f.sound()
 }
 
+// Whom no store was in reach of is assigned again when they share a location, also within the batch; nobody else is.
+func TestAssignLocated(t *testing.T) {
+	t.Parallel()
+	f := startSQLite(t)
+	f.open("s-1", 0)
+	f.hire("g-1", "s-1", 100)
+	f.assignOne("a", memberevent.Joined{})
+	far, near := at(500), at(1)
+	far.Member, far.Brand = "a0000", "aurora"
+	near.Member, near.Brand = "a0000", "aurora"
+	f.pass(time.Minute)
+	for i, want := range []string{ReasonNone, ReasonNearest, ReasonNearest} {
+		got, err := f.Assign(t.Context(), [][]memberevent.Joined{{far}, {far, near}, {far}}[i])
+		if err != nil || got[len(got)-1].Reason != want {
+			t.Errorf("%d: %+v, %v", i, got, err)
+		}
+	}
+	got, err := f.Assign(t.Context(), []memberevent.Joined{{Member: "b", Brand: "aurora"}, {Member: "b", Brand: "aurora", Lat: near.Lat, Lng: near.Lng}})
+	if err != nil || got[0].Reason != ReasonNone || got[1].Guide != "g-1" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	history, err := f.Bindings(t.Context(), "b")
+	if err != nil || len(history) != 2 || history[0].To != history[1].From {
+		t.Errorf("%+v, %v", history, err)
+	}
+	f.sound()
+}
+
 // A binding starts when it is made; one dated back starts with the card, or with the guide's employment if that is later.
 func TestBindingStart(t *testing.T) {
 	t.Parallel()
