@@ -34,7 +34,8 @@
 // room; ties by fewest assignments so far, then by id. Managers serve no members unless their capacity says so. A batch is decided
 // as if its members came one by one; batches at the same time meet in the load documents.
 //
-// A pool's members are given out, in the order of their ids, when a guide comes to the store or one of its guides is changed. A guide
+// A member on a fallback, or on none, is assigned again when they share a location or buy in a store; everybody else keeps the first
+// binding. A pool's members are given out, in the order of their ids, when a guide comes to the store or one of its guides is changed. A guide
 // who leaves hands her members over by the same rule, starting in her store, 500 in a transaction.
 //
 // # Events
